@@ -1,0 +1,78 @@
+"""The nightly run: raw exports in, one published snapshot out.
+
+Usage:
+
+    python pipelines/nightly.py --config journey.yaml            one run now; the last line is the report's path
+    python pipelines/nightly.py --config journey.yaml --serve    a run by the schedule of journey.yaml, until stopped
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import server  # isort: skip  (it sets Prefect's environment, so it comes before Prefect)
+
+from prefect import flow
+from prefect.schedules import Cron
+
+from journey_mining.config import Config, load_config
+from journey_mining.errors import JourneyMiningError
+from journey_mining.pipeline import STEPS, open_run
+
+import tasks
+
+
+@flow(name="journey-mining nightly", persist_result=False)
+def nightly(config: str = "journey.yaml", cutoff: str | None = None, rebuild: bool = False) -> str:
+    """The path of the report that this run published; raises what a step raises, and then publishes nothing."""
+    tasks.quiet_user_errors()
+    counts: dict[str, tasks.Counts] = {}
+    with open_run(Path(config), cutoff, rebuild) as context:
+        for step in STEPS:
+            counts[step.name] = tasks.run_step(step, context)
+    tasks.write_artifacts(context, counts)
+    return str((context.published or context.config.home_dir / "current") / "report" / "index.html")
+
+
+def serve(config: Config) -> None:
+    """Starts a run at each time of the configured schedule, one at a time, until the process is stopped."""
+    # A run whose process died stays Running in Prefect for ever; what keeps writers apart is the library's own lock.
+    with server.scheduling_server():
+        nightly.serve(
+            name="nightly",
+            schedule=Cron(config.schedule.cron, timezone=config.timezone),
+            parameters={"config": str(config.path)},
+            limit=1,
+            pause_on_shutdown=False,
+            print_starting_message=False,
+        )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code of one run, or of the schedule: 0, or that of the error that stopped it."""
+    parser = argparse.ArgumentParser(description="Run the nightly pipeline once, or by its schedule.")
+    parser.add_argument("--config", type=Path, default=Path("journey.yaml"), help="the journey.yaml to run")
+    parser.add_argument("--cutoff", help="horizon of the data, ISO 8601; default: the latest event")
+    parser.add_argument("--rebuild", action="store_true", help="compute every table anew")
+    parser.add_argument(
+        "--serve", action="store_true", help="run by the schedule of journey.yaml until stopped"
+    )
+    given = parser.parse_args(arguments)
+    try:
+        config = load_config(given.config)
+        with server.private_state(config):
+            if given.serve:
+                print(f"runs at '{config.schedule.cron}' ({config.timezone}); stop with Ctrl-C", flush=True)
+                serve(config)
+            else:
+                print(nightly(str(given.config), given.cutoff, given.rebuild))
+    except JourneyMiningError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

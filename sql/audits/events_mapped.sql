@@ -1,0 +1,15 @@
+-- More than one contact in five has a touchpoint without a stage.
+-- severity: warn
+with counted as (
+    select
+        count(*) as contact_count,
+        count(case when stage is null then 1 end) as unmapped_count
+    from events
+    where not is_background
+)
+
+select
+    contact_count,
+    unmapped_count
+from counted
+where unmapped_count > 0.2 * contact_count

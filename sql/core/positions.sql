@@ -1,0 +1,119 @@
+-- Where each event stands in its customer's life: session, journey and step.
+-- grain: one row per event_id
+-- kept: private
+-- column: event_id          the event
+-- column: customer_id       its customer
+-- column: occurred_us       microseconds UTC
+-- column: signature_id      kind of event
+-- column: touchpoint_no     number of the touchpoint
+-- column: is_contact        counts as a step
+-- column: is_activity       initiated by the customer
+-- column: is_goal           converts the journey
+-- column: is_step_start     begins a step
+-- column: session_id        first event of the session; NULL for what the customer did not do
+-- column: journey_id        first event of the journey
+-- column: event_ordinal     1-based position among the customer's events
+-- column: contact_ordinal   contacts of the customer up to here
+-- column: step_ordinal      steps of the customer up to here
+-- column: last_contact_us   time of the contact before, microseconds UTC
+with placed as (
+    select
+        e.event_id,
+        c.customer_id,
+        e.occurred_us,
+        t.source_rank,
+        e.sequence,
+        t.event_name,
+        e.signature_id,
+        t.touchpoint_no,
+        not t.is_background as is_contact,
+        t.is_activity,
+        t.is_goal
+    from staged_events as e
+    inner join identity_customers as c on e.identity_key = c.identity_key
+    inner join touchpoint_signatures as t on e.signature_id = t.signature_id
+    where e.occurred_us <= $cutoff_us
+),
+
+-- What went before: the last activity, the last contact, and what it was.
+looked_back as (
+    select
+        *,
+        max(case when is_activity then occurred_us end) over before as last_activity_us,
+        max(case when is_contact then occurred_us end) over before as last_contact_us,
+        last_value(case when is_contact then touchpoint_no end ignore nulls) over before as last_touchpoint_no,
+        last_value(case when is_contact then is_goal end ignore nulls) over before as last_is_goal
+    from placed
+    window before as (
+        partition by customer_id order by occurred_us, source_rank, sequence, event_name, event_id
+        rows between unbounded preceding and 1 preceding
+    )
+),
+
+-- A session opens after a gap over the limit. A journey opens at the first contact, after the goal where it ends
+-- there, and at a contact when the customer was idle for longer than the expiry; contacts of the company that
+-- came after that expiry count as the beginning of the new journey.
+opened as (
+    select
+        *,
+        is_activity and (last_activity_us is null or occurred_us - last_activity_us > $inactivity_us) as opens_session,
+        is_contact and (
+            last_contact_us is null
+            or ($ends_on_goal and last_is_goal)
+            or (
+                (last_activity_us is null or occurred_us - last_activity_us > $expiry_us)
+                and case
+                    when last_activity_us is null then occurred_us - last_contact_us > $expiry_us
+                    when last_contact_us - last_activity_us <= $expiry_us then true
+                    else occurred_us - last_contact_us > $expiry_us
+                end
+            )
+        ) as opens_journey
+    from looked_back
+),
+
+stepped as (
+    select
+        *,
+        is_contact
+        and (opens_journey or not $collapse or last_touchpoint_no is distinct from touchpoint_no) as is_step_start
+    from opened
+),
+
+numbered as (
+    select
+        *,
+        last_value(case when opens_session then event_id end ignore nulls) over upto as running_session_id,
+        last_value(case when opens_journey then event_id end ignore nulls) over upto as running_journey_id,
+        row_number() over upto as event_ordinal,
+        count(case when is_contact then 1 end) over upto as contact_ordinal,
+        count(case when is_step_start then 1 end) over upto as step_ordinal
+    from stepped
+    window upto as (
+        partition by customer_id order by occurred_us, source_rank, sequence, event_name, event_id
+        rows between unbounded preceding and current row
+    )
+)
+
+-- Background events belong to the journey that is alive when they happen.
+select
+    n.event_id,
+    n.customer_id,
+    n.occurred_us,
+    n.signature_id,
+    n.touchpoint_no,
+    n.is_contact,
+    n.is_activity,
+    n.is_goal,
+    n.is_step_start,
+    case when n.is_activity then coalesce(s.session_id, n.running_session_id) end as session_id,
+    case
+        when n.is_contact then n.running_journey_id
+        when n.occurred_us - coalesce(n.last_activity_us, n.last_contact_us) <= $expiry_us then n.running_journey_id
+    end as journey_id,
+    n.event_ordinal,
+    n.contact_ordinal,
+    n.step_ordinal,
+    n.last_contact_us
+from numbered as n
+left join channel_sessions as s on n.event_id = s.event_id

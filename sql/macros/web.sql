@@ -1,0 +1,71 @@
+-- Web addresses and campaigns.
+
+create or replace temp macro url_path(address) as
+    regexp_extract(address, '^(?:[A-Za-z][A-Za-z0-9+.-]*:)?(?://[^/?#]*)?([^?#]*)', 1);
+
+create or replace temp macro url_domain(address) as
+    nullif(lower(regexp_extract(address, '^(?:[A-Za-z][A-Za-z0-9+.-]*:)?//(?:[^@/?#]*@)?([^/:?#]*)', 1)), '');
+
+-- Segments that name one thing among many (numbers, long codes, dates, addresses of people) become :id.
+create or replace temp macro templated_path(path) as
+    case
+        when path is null then null
+        when not regexp_matches(path, '[0-9@%]|[^/]{40}') then coalesce(nullif(rtrim(path, '/'), ''), '/')
+        else coalesce(nullif(rtrim(replace(regexp_replace(
+            replace(rtrim(path, '/'), '/', '//') || '/',
+            '/(?:[0-9]+|[^/]*[0-9]{4,}[^/]*|[0-9a-fA-F-]{12,}|[^/]*(?:@|%40)[^/]*|[^/]{40,})/', '/:id/', 'g'
+        ), '//', '/'), '/'), ''), '/')
+    end;
+
+create or replace temp macro page_path_of(address) as templated_path(url_path(address));
+
+create or replace temp macro query_value(address, parameter) as
+    nullif(url_decode(replace(regexp_extract(address, '[?&]' || parameter || '=([^&#]*)', 1), '+', ' ')), '');
+
+create or replace temp macro is_search_engine(name) as
+    regexp_matches(name, 'google|bing|yahoo|duckduckgo|ecosia|baidu|yandex|startpage|qwant');
+
+create or replace temp macro is_social_network(name) as
+    regexp_matches(name, 'facebook|instagram|linkedin|twitter|^t\.co|^x\.com|tiktok|pinterest|youtube|reddit|snapchat|whatsapp|meta');
+
+-- Channel of a visit from its campaign, after the default channel groups of Google Analytics; NULL when nothing is known.
+create or replace temp macro campaign_channel(origin, medium, is_paid_click) as
+    case
+        when origin is null and medium is null and not coalesce(is_paid_click, false) then null
+        when lower(medium) in ('affiliate', 'affiliates') then 'affiliate'
+        when regexp_matches(lower(coalesce(medium, '')), '^e-?mail$|newsletter')
+            or regexp_matches(lower(coalesce(origin, '')), '^e-?mail$|newsletter') then 'email'
+        when regexp_matches(lower(coalesce(medium, '')), '^(.*cp.*|ppc|retargeting|paid.*)$') or coalesce(is_paid_click, false)
+            then case
+                when is_social_network(lower(coalesce(origin, ''))) or lower(medium) like '%social%' then 'paid_social'
+                when regexp_matches(lower(coalesce(medium, '')), 'cpm|display') then 'display'
+                else 'paid_search'
+            end
+        when regexp_matches(lower(coalesce(medium, '')), '^(display|banner|expandable|interstitial)$') then 'display'
+        when lower(medium) = 'sms' or lower(origin) = 'sms' then 'sms'
+        when regexp_matches(lower(coalesce(medium, '')), 'push$|mobile|notification') then 'push'
+        when regexp_matches(lower(coalesce(medium, '')), '^social')
+            or is_social_network(lower(coalesce(origin, ''))) then 'organic_social'
+        when lower(medium) = 'organic' or is_search_engine(lower(coalesce(origin, ''))) then 'organic_search'
+        when lower(coalesce(origin, '(direct)')) in ('(direct)', 'direct')
+            and lower(coalesce(medium, '(none)')) in ('(none)', '(not set)', 'none', 'direct') then 'direct'
+        when lower(medium) in ('referral', 'app', 'link') then 'referral'
+        else 'other_campaign'
+    end;
+
+-- Channel of a visit that no campaign explains, from the kind of page that linked to it; NULL for the site itself.
+create or replace temp macro referrer_channel(kind) as
+    case lower(kind)
+        when 'search' then 'organic_search'
+        when 'social' then 'organic_social'
+        when 'email' then 'email'
+        when 'paid' then 'paid_search'
+        when 'chatbot' then 'referral'
+        when 'unknown' then 'referral'
+    end;
+
+create or replace temp macro is_bot_agent(agent) as
+    regexp_matches(
+        lower(agent),
+        'bot\b|bot/|crawl|spider|slurp|headless|phantomjs|lighthouse|pingdom|uptime|python-requests|^curl/|^wget/|facebookexternalhit'
+    );

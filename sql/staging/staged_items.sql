@@ -1,0 +1,89 @@
+-- The items of a batch with their keys: events to be, or rejects with a reason.
+-- grain: one row per file_no, line, item
+-- kept: batch
+-- column: file_no          number of the file in this run
+-- column: line             1-based line of the record, or its position in a JSON document
+-- column: item             1-based number of the item within its record
+-- column: event_id         128-bit hash of source and native key
+-- column: occurred_us      when it happened, microseconds UTC
+-- column: received_us      when the system got it, microseconds UTC
+-- column: sequence         order among events of equal time, where the source has one
+-- column: identity_key     combination of identifiers on the item
+-- column: signature_id     what kind of event it is
+-- column: reject_reason    why it is no event; NULL for an event
+with numbered as (
+    select
+        *,
+        case
+            when $keeps_repeats
+                then row_number() over (partition by file_no, native_key order by line, item)
+            else 1
+        end as occurrence
+    from read_items
+),
+
+-- An item without a readable time or a name is no event.
+judged as (
+    select
+        *,
+        case
+            when raw is not null and list_contains($json_files, file_no) and not json_valid(raw) then 'not valid JSON'
+            when reject_reason is not null then reject_reason
+            when occurred_us is null and occurred_text is null then 'no time'
+            when occurred_us is null and not has_zone(occurred_text)
+                and try_cast(occurred_text as timestamp) is not null then 'time without a zone'
+            when occurred_us is null then 'unreadable time'
+            when not is_plausible(occurred_us) then 'implausible time'
+            when event_name is null or trim(event_name) = '' then 'no event name'
+        end as reason
+    from numbered
+),
+
+described as (
+    select
+        j.*,
+        page_path_of(page_url) as page_path,
+        url_domain(referrer) as referrer_domain
+    from judged as j
+)
+
+select
+    d.file_no,
+    d.line,
+    d.item,
+    cast(md5(concat_ws(chr(31), $source, d.native_key, d.occurrence)) as uuid) as event_id,
+    d.occurred_us,
+    case when is_plausible(d.received_us) then d.received_us end as received_us,
+    coalesce(d.sequence, case when $keeps_repeats then d.line end, 0) as sequence,
+    i.identity_key,
+    hash(
+        $source, d.event_name, d.initiator, d.is_background, d.channel, d.device, d.page_path, d.object_type, d.status,
+        d.campaign_source, d.campaign_medium, d.score_kind, d.given_touchpoint, d.given_stage
+    ) as signature_id,
+    d.event_name,
+    d.initiator,
+    d.is_background,
+    d.channel,
+    d.device,
+    d.page_path,
+    d.referrer_domain,
+    d.object_type,
+    d.status,
+    d.campaign_source,
+    d.campaign_medium,
+    d.campaign_name,
+    d.given_touchpoint,
+    d.given_stage,
+    d.object_id,
+    d.actor,
+    d."value",
+    d.currency,
+    d.score,
+    d.score_kind,
+    d.score_min,
+    d.score_max,
+    d.session_hint,
+    d.reason as reject_reason,
+    case when d.reason is not null then d.raw end as raw
+from described as d
+left join identifier_lists as i on d.identifiers = i.identifiers

@@ -1,0 +1,1 @@
+"""Customer journeys from event logs, with numbers that can be checked."""

@@ -1,0 +1,266 @@
+"""The command line: `journey-mining`. Each command calls one function of the library and prints what it returns."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from journey_mining.errors import JourneyMiningError
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+_CONFIG = click.option(
+    "--config", "config_path", type=click.Path(path_type=Path), default=Path("journey.yaml"), show_default=True,
+    help="The configuration.",
+)  # fmt: skip
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
+
+
+class _Group(click.Group):
+    """A group that shows a user's mistake as a message with its own exit code, and a traceback only on --debug."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except JourneyMiningError as error:
+            if context.params.get("debug"):
+                raise
+            click.echo(f"{type(error).__name__}: {error}", err=True)
+            context.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("Stopped; nothing was published.", err=True)
+            context.exit(130)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="journey-mining")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def main(debug: bool) -> None:
+    """Customer journeys from web, CRM, support and survey logs, with numbers that can be checked.
+
+    Exit codes: 0 done, 2 configuration or usage, 3 source, 4 model, 5 audit, 6 locked, 7 report, 8 query, 1 other.
+    """
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path())
+def init(folder: Path) -> None:
+    """Write a commented journey.yaml into FOLDER that runs as it is, on a small example log beside it."""
+    from journey_mining.starter import write_starter
+
+    for path in write_starter(folder):
+        click.echo(f"wrote {path}")
+    click.echo(f"next: journey-mining run --config {folder / 'journey.yaml'}")
+
+
+@main.command()
+@_CONFIG
+@_JSON
+def check(config_path: Path, as_json: bool) -> None:
+    """Say what a run would read, and what is wrong; reads nothing into the database."""
+    from journey_mining.checking import check_config
+
+    found = check_config(config_path)
+    if as_json:
+        _print_json(found)
+        return
+    rows = [(f["source"], f["system"], f["files"], f["bytes"], ", ".join(f"{k}: {v}" for k, v in f["tables"].items())) for f in found]
+    _print_table(("source", "system", "files", "bytes", "tables"), rows)
+    click.echo("The configuration is valid.")
+
+
+@main.command()
+@_CONFIG
+@click.option("--cutoff", help="Horizon of the data, ISO 8601 [default: the latest event].")
+@click.option("--rebuild", is_flag=True, help="Read every file again.")
+@click.option("--engine", type=click.Choice(["duckdb"]), default="duckdb", show_default=True, help="Where the models run.")
+@_JSON
+def run(config_path: Path, cutoff: str | None, rebuild: bool, engine: str, as_json: bool) -> None:
+    """Read new exports, derive the journeys, audit, and publish a report and a database."""
+    from journey_mining.pipeline import run_all
+    from journey_mining.progress import step_teller
+
+    with step_teller(quiet=as_json) as tell:
+        context = run_all(config_path, cutoff, rebuild, tell)
+    current = context.home.current
+    if as_json:
+        _print_json({"snapshot": context.name, "report": str(current / "report" / "index.html"), **context.summary})
+        return
+    for audit in context.summary["audits"]:
+        if audit["status"] == "warned":
+            click.echo(f"warning: {audit['purpose']} ({audit['offending_count']}: {audit['detail']})", err=True)
+    click.echo(f"database: {current / 'journeys.duckdb'}")
+    click.echo(f"report:   {current / 'report' / 'index.html'}")
+
+
+@main.command()
+@_CONFIG
+def serve(config_path: Path) -> None:
+    """Run every night, as `schedule:` says, until stopped (with Prefect; needs no server)."""
+    import subprocess
+
+    from journey_mining.config import load_config
+    from journey_mining.scheduling import nightly_script
+
+    load_config(config_path)
+    command = [sys.executable, str(nightly_script()), "--config", str(config_path), "--serve"]
+    sys.exit(subprocess.run(command, check=False).returncode)
+
+
+@main.command()
+@_CONFIG
+@_JSON
+def status(config_path: Path, as_json: bool) -> None:
+    """Say what is published: when, from what, and how its audits ended."""
+    from journey_mining.inspection import describe_status
+
+    found = describe_status(config_path)
+    if as_json:
+        _print_json(found)
+        return
+    for name, value in found["figures"].items():
+        click.echo(f"{name:<22}{value}")
+    _print_table(("audit", "severity", "status", "offending_count"), [tuple(a.values()) for a in found["audits"]])
+
+
+@main.command()
+@_CONFIG
+def report(config_path: Path) -> None:
+    """Print where the published report is."""
+    from journey_mining.inspection import published_home
+
+    click.echo(published_home(config_path).current / "report" / "index.html")
+
+
+@main.command()
+@click.argument("query")
+@_CONFIG
+@click.option("--limit", default=1000, show_default=True, help="Rows to print; 0 prints all.")
+@click.option("--format", "style", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+def sql(query: str, config_path: Path, limit: int, style: str) -> None:
+    """Run QUERY on the published database, read-only and without access to files or the network."""
+    from journey_mining.inspection import published_home
+    from journey_mining.querying import run_query
+
+    columns, rows = run_query(published_home(config_path).current / "journeys.duckdb", query, limit)
+    if style == "json":
+        _print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    elif style == "csv":
+        _print_csv(columns, rows)
+    else:
+        _print_table(columns, rows)
+        if limit and len(rows) == limit:
+            click.echo(f"(the first {limit} rows; see more with --limit)", err=True)
+
+
+@main.command()
+@click.argument("subject")
+@_CONFIG
+@_JSON
+def explain(subject: str, config_path: Path, as_json: bool) -> None:
+    """Show the evidence behind a customer or a journey (SUBJECT: its id): links, steps, files."""
+    from journey_mining.inspection import explain_subject
+
+    found = explain_subject(config_path, subject)
+    if as_json:
+        _print_json(found)
+        return
+    for title, rows in found.items():
+        click.secho(title, bold=True)
+        _print_table(tuple(rows[0]), [tuple(row.values()) for row in rows]) if rows else click.echo("  none")
+
+
+@main.command()
+@click.argument("kind", type=click.Choice(["graphml", "parquet", "csv"]))
+@_CONFIG
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write into.")
+def export(kind: str, config_path: Path, out: Path) -> None:
+    """Copy the published tables (parquet, csv) or the transition graph (graphml) into a folder."""
+    from journey_mining.inspection import published_home
+    from journey_mining.querying import export_snapshot
+
+    for path in export_snapshot(published_home(config_path).current, kind, out):
+        click.echo(path)
+
+
+@main.command()
+@click.option("--show", metavar="NAME", help="Print the SQL of one model.")
+@_JSON
+def models(show: str | None, as_json: bool) -> None:
+    """List the SQL models in the order in which they run."""
+    from journey_mining.errors import ModelError
+    from journey_mining.models import find_models
+
+    found = {name: model for layer in ("staging", "core", "marts", "audits") for name, model in find_models(layer).items()}
+    if show:
+        if show not in found:
+            raise ModelError(f"There is no model '{show}'.", fix="list them with: journey-mining models")
+        click.echo(found[show].sql)
+        return
+    rows = [(model.layer, name, model.kept if model.grain else "", model.purpose) for name, model in found.items()]
+    if as_json:
+        _print_json([dict(zip(("layer", "model", "kept", "purpose"), row, strict=True)) for row in rows])
+        return
+    _print_table(("layer", "model", "kept", "purpose"), rows)
+
+
+@main.command()
+@click.option("--customers", default=800, show_default=True, help="People in the company.")
+@click.option("--days", default=120, show_default=True, help="Days of history.")
+@click.option("--seed", default=7, show_default=True, help="Seed of the random draw.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write into.")
+@click.option("--web-format", type=click.Choice(["jsonl", "parquet"]), default="jsonl", show_default=True)
+def sample(customers: int, days: int, seed: int, out: Path, web_format: str) -> None:
+    """Write a made-up company's exports in genuine vendor formats, with its planted truths and a journey.yaml."""
+    from journey_mining.sample import write_company
+
+    summary = write_company(out, customers, days, seed, web_format=web_format)  # type: ignore[arg-type]
+    click.echo(summary)
+    click.echo(f"next: journey-mining run --config {out / 'journey.yaml'}")
+
+
+def _print_json(value: Any) -> None:
+    import json
+
+    click.echo(json.dumps(value, indent=2, default=str, ensure_ascii=False))
+
+
+def _print_csv(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    import csv
+
+    from journey_mining.querying import safe_cell
+
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([safe_cell(value) for value in row] for row in rows)
+
+
+def _print_table(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    numeric = [all(isinstance(row[i], int | float | None) for row in rows) and bool(rows) for i in range(len(columns))]
+    for name, is_number in zip(columns, numeric, strict=True):
+        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*("" if value is None else _shown(value) for value in row))
+    console = Console()
+    if not console.is_terminal:
+        console.width = 10_000
+        table.box = None
+    console.print(table)
+
+
+def _shown(value: Any) -> str:
+    from rich.markup import escape
+
+    return escape(f"{value:.6g}" if isinstance(value, float) else str(value))
+
+
+if __name__ == "__main__":
+    main()

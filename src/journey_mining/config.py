@@ -1,0 +1,336 @@
+"""journey.yaml: the parameters of a run, validated, with file:line:column in every complaint."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
+
+import yaml
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from journey_mining.errors import ConfigError
+
+DEFAULT_STAGES = ("awareness", "consideration", "purchase", "retention", "advocacy")
+_DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(second|minute|hour|day|week)s?\s*$")
+_NAME = re.compile(r"^[a-z_][a-z0-9_]*$")
+
+
+def _parse_duration(value: object) -> object:
+    if isinstance(value, timedelta):
+        return value
+    match = _DURATION.match(str(value))
+    if not match:
+        raise ValueError("expected a duration such as '30 minutes', '24 hours' or '30 days'")
+    return timedelta(**{f"{match[2]}s": float(match[1])})
+
+
+def _check_zone(name: str) -> str:
+    if name not in available_timezones():
+        near = difflib.get_close_matches(name, available_timezones(), 1)
+        raise ValueError("not an IANA time zone" + (f"; did you mean '{near[0]}'?" if near else ""))
+    return name
+
+
+def _check_name(name: str) -> str:
+    if not _NAME.match(name):
+        raise ValueError("a name is lower-case letters, digits and underscores, and starts with a letter")
+    return name
+
+
+Duration = Annotated[timedelta, BeforeValidator(_parse_duration)]
+Zone = Annotated[str, AfterValidator(_check_zone)]
+Name = Annotated[str, AfterValidator(_check_name)]
+
+
+class Parameters(BaseModel):
+    """Base of every parameter model: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Source(Parameters):
+    """One configured input: one system's export, in one place."""
+
+    system: str
+    """The product the export comes from: the name of a preset, or the path of a preset file of your own."""
+    path: str
+    """File, folder or glob, relative to journey.yaml."""
+    timezone: Zone | None = None
+    """Zone of times that carry none; required by systems that write local time."""
+    columns: dict[str, str] = {}
+    """Preset column <- column of the file, where they differ."""
+    table: str | None = None
+    """The preset's table that every file of this source is, when it cannot be told from the columns."""
+    encoding: str = "utf-8"
+    """Encoding of text files."""
+    delimiter: str | None = None
+    """Field separator of CSV files; found from the header row when absent."""
+    order: Literal["as_written", "by_time"] | None = None
+    """How events of equal time are ordered: as in the file, or by name; None leaves it to the preset."""
+    currency: str | None = None
+    """Currency of values that name none, ISO 4217."""
+
+
+class Sessions(Parameters):
+    """How events become sessions."""
+
+    inactivity: Duration = timedelta(minutes=30)
+    """A longer gap opens a new session."""
+    by: Literal["customer"] | list[Literal["customer", "channel"]] = "customer"
+    """customer: across channels; [customer, channel]: one session a channel."""
+    max_session: Duration = timedelta(hours=24)
+    """A longer session is flagged as non-human."""
+    max_events: int = Field(10_000, gt=0)
+    """A session of more events is flagged as non-human."""
+
+
+class Journeys(Parameters):
+    """How a customer's events become journeys."""
+
+    expiry: Duration | Literal["never"] = timedelta(days=30)
+    """A journey ends after more than this without an event that the customer initiated; or never."""
+    ends_on: Literal["expiry", "goal"] = "expiry"
+    """goal: the journey also ends at the goal."""
+    repeats: Literal["collapse", "keep"] | None = None
+    """Consecutive repeats of a touchpoint: one step, or a step each. Default: keep when expiry is never."""
+    steps: list[str] = []
+    """Background touchpoints that count as steps all the same."""
+
+
+    @property
+    def collapses_repeats(self) -> bool:
+        """Whether consecutive repeats of a touchpoint are one step."""
+        return (self.repeats or ("keep" if self.expiry == "never" else "collapse")) == "collapse"
+
+
+class Identity(Parameters):
+    """How identifiers become customers."""
+
+    max_links: int = Field(20, gt=0)
+    """An identifier linked to more than this many of one kind is shared: it links nothing and is listed."""
+    max_user_ids: int = Field(1, gt=0)
+    """An identifier linked to more than this many user ids is shared: accounts are not joined through a device."""
+    poisoned: list[str] = []
+    """Further values that never identify anybody, beside the built-in ones."""
+
+
+class Touchpoint(Parameters):
+    """A rule that names events: the first rule whose predicate holds wins."""
+
+    name: str = Field(min_length=1)
+    """The touchpoint."""
+    when: str
+    """A SQL predicate over the event's signature (source, system, event_name, page_path, channel, ...)."""
+    stage: str | None = None
+    """Stage of the touchpoint; None leaves the default."""
+    channel: Name | None = None
+    """Channel of the touchpoint; None leaves the event's own."""
+    background: bool = False
+    """True: kept and counted as reach, but neither a step nor an activity of the customer."""
+
+
+class Feedback(Parameters):
+    """How scores attach to touchpoints."""
+
+    within: Duration = timedelta(hours=72)
+    """A score belongs to the customer's last touchpoint at most this long before it."""
+
+
+class Schedule(Parameters):
+    """When `serve` starts a run."""
+
+    cron: str = "0 3 * * *"
+    """Cron expression, in the configured timezone."""
+
+
+class Report(Parameters):
+    """What the published report shows."""
+
+    title: str = "Customer journeys"
+    """Title of the report."""
+    min_cell: int = Field(5, ge=1)
+    """Cells of fewer units are suppressed."""
+    flow_steps: int = Field(6, ge=2, le=20)
+    """Columns of the step flow."""
+
+
+class Config(Parameters):
+    """A whole journey.yaml."""
+
+    home: Path = Path("journeys")
+    """Folder of snapshots and private state, relative to journey.yaml."""
+    timezone: Zone = "UTC"
+    """Zone of local dates in the report."""
+    goal: str | None = "purchase"
+    """Touchpoint (or, where there is none of that name, stage) that converts a journey."""
+    sources: dict[Name, Source] = Field(min_length=1)
+    """Inputs by name; the order is the precedence among events of equal time."""
+    sessions: Sessions = Sessions()
+    journeys: Journeys = Journeys()
+    identity: Identity = Identity()
+    stages: list[Name] = Field(list(DEFAULT_STAGES), min_length=1)
+    """Stages in their order."""
+    touchpoints: list[Touchpoint] = []
+    """Rules, first match wins."""
+    feedback: Feedback = Feedback()
+    schedule: Schedule = Schedule()
+    report: Report = Report()
+    keep_snapshots: int = Field(5, ge=1)
+    """Published snapshots that are kept."""
+    memory_limit: str = "6GB"
+    """Memory that DuckDB may use before it spills."""
+    threads: int | None = Field(None, ge=1)
+    """Threads; None takes all cores."""
+
+    _path: Path = Path("journey.yaml")
+
+    @property
+    def path(self) -> Path:
+        """Where this configuration was read from."""
+        return self._path
+
+    @property
+    def home_dir(self) -> Path:
+        """Absolute home folder."""
+        return (self._path.parent / self.home).resolve()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of all that influences the tables (not the home folder, schedule or resources)."""
+        kept = self.model_dump(mode="json", exclude={"home", "schedule", "keep_snapshots", "memory_limit", "threads"})
+        return hashlib.sha256(json.dumps(kept, sort_keys=False).encode()).hexdigest()[:16]
+
+    @model_validator(mode="after")
+    def _check_stages(self) -> Config:
+        if len(set(self.stages)) != len(self.stages):
+            raise ValueError("stages: a stage is listed twice")
+        return self
+
+
+def load_config(path: Path) -> Config:
+    """The configuration in the file `path`; raises ConfigError with file:line:column."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"{path} does not exist.", fix="write one with: journey-mining init, or name it with --config"
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}.", fix="save it as a readable UTF-8 text file") from error
+    node = _compose(path, text)
+    try:
+        config = Config.model_validate(yaml.safe_load(text))
+    except ValidationError as error:
+        raise _located(path, node, error) from error
+    config._path = path.resolve()
+    _check_touchpoint_stages(config, path, node)
+    return config
+
+
+def _compose(path: Path, text: str) -> yaml.Node:
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        raise ConfigError(f"{where}: not valid YAML: {error.problem}.", fix="mend the syntax there") from error
+    if not isinstance(node, yaml.MappingNode):
+        raise ConfigError(f"{path}:1:1: expected settings such as 'sources:'.", fix="start from: journey-mining init")
+    _reject_repeated_keys(path, node)
+    return node
+
+
+def _reject_repeated_keys(path: Path, node: yaml.Node) -> None:
+    children = [child for pair in node.value for child in pair] if isinstance(node, yaml.MappingNode) else []
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise ConfigError(f"{_where(path, key)}: '{key.value}' is given twice.", fix="keep one of them")
+            seen.add(key.value)
+    elif isinstance(node, yaml.SequenceNode):
+        children = node.value
+    for child in children:
+        _reject_repeated_keys(path, child)
+
+
+def _where(path: Path, node: yaml.Node) -> str:
+    return f"{path}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
+
+
+def find_node(node: yaml.Node, location: tuple[str | int, ...]) -> yaml.Node:
+    """The YAML node at `location` (keys and indexes), or the deepest one on the way there."""
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            pair = next(((k, v) for k, v in node.value if k.value == str(part)), None)
+            if pair is None:
+                continue
+            node = pair[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+    return node
+
+
+def _key_node(node: yaml.Node, location: tuple[str | int, ...]) -> yaml.Node:
+    parent = find_node(node, location[:-1])
+    if isinstance(parent, yaml.MappingNode):
+        return next((k for k, _ in parent.value if k.value == str(location[-1])), parent)
+    return parent
+
+
+def _known_keys(location: tuple[str | int, ...]) -> list[str]:
+    model: type[BaseModel] = Config
+    nested: dict[str, type[BaseModel]] = {
+        "sources": Source, "sessions": Sessions, "journeys": Journeys, "identity": Identity,
+        "touchpoints": Touchpoint, "feedback": Feedback, "schedule": Schedule, "report": Report,
+    }  # fmt: skip
+    if len(location) > 1:
+        model = nested.get(str(location[0]), Config)
+    return list(model.model_fields)
+
+
+def _located(path: Path, root: yaml.Node, error: ValidationError) -> ConfigError:
+    problem = error.errors()[0]
+    location = tuple(part for part in problem["loc"] if part not in ("literal['never']", "constrained-str"))
+    dotted = ".".join(str(part) for part in location)
+    if problem["type"] == "extra_forbidden":
+        known = _known_keys(location)
+        near = difflib.get_close_matches(str(location[-1]), known, 1)
+        return ConfigError(
+            f"{_where(path, _key_node(root, location))}: unknown key '{dotted}'.",
+            expected="one of " + ", ".join(known),
+            fix=f"did you mean '{near[0]}'?" if near else "remove it",
+        )
+    node = find_node(root, location)
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "missing":
+        return ConfigError(f"{_where(path, node)}: '{dotted}' is missing.", fix=f"add '{location[-1]}:' here")
+    found = repr(problem["input"]) if not isinstance(problem["input"], dict | list) else None
+    name = f"'{dotted}'" if dotted else "the file"
+    return ConfigError(f"{_where(path, node)}: {name}: {message}.", found=found, fix="correct the value")
+
+
+def _check_touchpoint_stages(config: Config, path: Path, root: yaml.Node) -> None:
+    for index, rule in enumerate(config.touchpoints):
+        if rule.stage is not None and rule.stage not in config.stages:
+            near = difflib.get_close_matches(rule.stage, config.stages, 1)
+            raise ConfigError(
+                f"{_where(path, find_node(root, ('touchpoints', index, 'stage')))}: unknown stage '{rule.stage}'.",
+                expected="one of " + ", ".join(config.stages),
+                fix=f"did you mean '{near[0]}'?" if near else "name a stage of 'stages:', or add it there",
+            )
+
+
+def locate(path: Path, *location: str | int) -> str:
+    """file:line:column of a setting, for messages about a configuration that was already loaded."""
+    try:
+        return _where(path, find_node(_compose(path, path.read_text(encoding="utf-8")), location))
+    except (OSError, ConfigError):
+        return str(path)

@@ -1,0 +1,122 @@
+"""What is published, and the evidence behind one customer or journey."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+from journey_mining.config import load_config
+from journey_mining.errors import JourneyMiningError, QueryError
+from journey_mining.publication import DATABASE, Home
+from journey_mining.warehouse import Connection, open_readonly, quoted
+
+_SHOWN_EVENTS = 200
+
+
+def published_home(config_path: Path) -> Home:
+    """The home folder of a configuration; raises an error when nothing is published there."""
+    home = Home(load_config(config_path).home_dir)
+    if not (home.current / DATABASE).is_file():
+        raise JourneyMiningError(f"Nothing is published in {home.root} yet.", fix=f"journey-mining run --config {config_path}")
+    return home
+
+
+def describe_status(config_path: Path) -> dict[str, Any]:
+    """Figures of the published snapshot and its audits."""
+    home = published_home(config_path)
+    with open_readonly(home.current / DATABASE) as connection:
+        last = _rows(connection, "select * from runs order by started_at desc limit 1")[0]
+        files = _rows(
+            connection,
+            "select count(*) as files, cast(sum(record_count) as bigint) as records, cast(sum(event_count) as bigint) as events, "
+            "cast(sum(duplicate_count) as bigint) as duplicates, cast(sum(quarantined_count) as bigint) as quarantined "
+            "from source_files",
+        )[0]
+        audits = _rows(
+            connection,
+            "select audit, severity, status, offending_count from audits order by status <> 'failed', status <> 'warned', audit",
+        )
+    figures = {"snapshot": home.current_name(), "database": str(home.current / DATABASE), **last, **files}
+    return {"figures": figures, "audits": audits}
+
+
+def explain_subject(config_path: Path, subject: str) -> dict[str, list[dict[str, Any]]]:
+    """Evidence by title: for a customer identifiers, links, journeys; for a journey its steps and events with file and line."""
+    home = published_home(config_path)
+    key = _parse_id(subject)
+    with open_readonly(home.current / DATABASE) as connection:
+        store = home.store_of(home.current_name() or "")
+        connection.execute(f"attach {quoted(str(store))} as store (read_only)")
+        if connection.execute("select 1 from customers where customer_id = $1", [key]).fetchall():
+            return _explain_customer(connection, key)
+        if connection.execute("select 1 from journeys where journey_id = $1", [key]).fetchall():
+            return _explain_journey(connection, key)
+    raise QueryError(
+        f"No customer and no journey has the id {subject}.", fix="find one with: journey-mining sql \"from journeys limit 5\""
+    )
+
+
+def _parse_id(subject: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(subject.strip())
+    except ValueError as error:
+        raise QueryError(
+            f"'{subject}' is no id.", expected="a customer_id or journey_id such as 0b9e2f6c-…", fix="copy one from the database"
+        ) from error
+
+
+def _explain_customer(connection: Connection, key: uuid.UUID) -> dict[str, list[dict[str, Any]]]:
+    members = "select identifier_hash from store.identities where customer_id = $1"
+    return {
+        "customer": _rows(connection, "select * from customers where customer_id = $1", key),
+        "identifiers (keyed hashes)": _rows(
+            connection,
+            "select i.identifier_type, i.identifier_hash, i.is_shared, make_timestamp(d.first_seen_us) as first_seen_at, "
+            "d.event_count from store.identities as i inner join store.identifiers as d using (identifier_hash) "
+            "where i.customer_id = $1 order by d.first_seen_us, i.identifier_hash",
+            key,
+        ),
+        "links, each with the first event that shows it": _rows(
+            connection,
+            f"""select l.left_hash, l.right_hash, make_timestamp(e.occurred_us) as seen_at, f.path, e.line
+            from store.identity_links as l
+            left join store.staged_events as e on l.identity_key = e.identity_key
+            left join store.files as f on e.file_no = f.file_no
+            where l.left_hash in ({members})
+            qualify row_number() over (partition by l.left_hash, l.right_hash order by e.occurred_us, e.event_id) = 1
+            order by seen_at, l.left_hash, l.right_hash""",
+            key,
+        ),
+        "journeys": _rows(
+            connection,
+            "select journey_id, started_at, ended_at, state, step_count, entry_touchpoint, last_touchpoint "
+            "from journeys where customer_id = $1 order by started_at",
+            key,
+        ),
+    }
+
+
+def _explain_journey(connection: Connection, key: uuid.UUID) -> dict[str, list[dict[str, Any]]]:
+    return {
+        "journey": _rows(connection, "select * from journeys where journey_id = $1", key),
+        "steps": _rows(
+            connection,
+            "select step_number, touchpoint, channel, stage, started_at, ended_at, repeat_count, gap_seconds "
+            "from journey_steps where journey_id = $1 order by step_number",
+            key,
+        ),
+        "events": _rows(
+            connection,
+            "select e.occurred_at, e.touchpoint, e.event_name, e.initiator, e.is_background, e.source, f.path, e.line "
+            "from events as e inner join source_files as f using (file_id) where e.journey_id = $1 "
+            f"order by e.occurred_us, e.event_id limit {_SHOWN_EVENTS}",
+            key,
+        ),
+    }
+
+
+def _rows(connection: Connection, query: str, *bound: Any) -> list[dict[str, Any]]:
+    result = connection.execute(query, list(bound))
+    names = [column[0] for column in result.description or []]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]

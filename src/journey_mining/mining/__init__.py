@@ -1,0 +1,1 @@
+"""Graphs and statistics over the published tables; SQL has counted the rows, Python looks at their shape."""

@@ -1,0 +1,113 @@
+"""SQL models: found, read and put in order. A model is one file with one bare select; its name is its table's.
+
+The header carries the contract: a line of purpose, `-- grain: one row per …`, and a `-- column:` line for
+each column. What a model depends on is what its query reads; there is no list to keep in step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+from journey_mining.errors import ModelError
+
+_GRAIN = re.compile(r"^-- grain: one row per (.+)$", re.MULTILINE)
+_COLUMN = re.compile(r"^-- column: (\w+) +(.+)$", re.MULTILINE)
+_KEPT = re.compile(r"^-- kept: (published|private|batch)$", re.MULTILINE)
+_PARAMETER = re.compile(r"\$([a-z_][a-z0-9_]*)")
+_READ = re.compile(r"\b(?:from|join)\s+([a-z_][a-z0-9_]*)\b(?!\s*\()", re.IGNORECASE)
+_COMMENT = re.compile(r"--[^\n]*")
+
+
+@dataclass(frozen=True)
+class Model:
+    """One SQL model as its file states it."""
+
+    name: str
+    layer: str
+    """staging, core, marts or audits: the folder."""
+    sql: str
+    """The bare select, with its header."""
+    purpose: str
+    grain: tuple[str, ...]
+    """Columns that identify a row; empty when the header has no grain line."""
+    columns: dict[str, str]
+    """Column -> meaning and unit."""
+    kept: str
+    """published: in the analysts' file; private: in the private store; batch: only while files are read."""
+
+    @property
+    def parameters(self) -> set[str]:
+        """Names of the `$parameters` that the query binds."""
+        return set(_PARAMETER.findall(_COMMENT.sub("", self.sql)))
+
+    @property
+    def reads(self) -> set[str]:
+        """Names after `from` and `join`: tables and the query's own CTEs."""
+        return {name.lower() for name in _READ.findall(_COMMENT.sub("", self.sql))}
+
+
+@cache
+def sql_folder() -> Path:
+    """The folder of SQL files: inside the installed package, or at the top of a checkout."""
+    packaged = Path(__file__).parent / "_sql"
+    folder = packaged if packaged.is_dir() else Path(__file__).parents[2] / "sql"
+    if not folder.is_dir():
+        raise ModelError(f"The SQL models are missing: {folder} is no folder.", fix="install the package again")
+    return folder
+
+
+@cache
+def find_models(layer: str) -> dict[str, Model]:
+    """The models of one layer by name, in order of dependency; raises ModelError on a cycle."""
+    found = {path.stem: read_model(path) for path in sorted((sql_folder() / layer).glob("*.sql"))}
+    try:
+        order = TopologicalSorter({m.name: sorted(m.reads & found.keys() - {m.name}) for m in found.values()}).static_order()
+        return {name: found[name] for name in order}
+    except CycleError as error:
+        raise ModelError(f"The models of sql/{layer} read each other in a circle: {' -> '.join(error.args[1])}.") from error
+
+
+def ancestors(layer: str, name: str) -> list[str]:
+    """The model `name` and all models of its layer that it needs, in order of dependency."""
+    models = find_models(layer)
+    needed = {name}
+    for candidate in reversed(models):
+        if candidate in needed:
+            needed |= models[candidate].reads & models.keys()
+    return [candidate for candidate in models if candidate in needed]
+
+
+def read_model(path: Path) -> Model:
+    """The model in the file `path`."""
+    text = path.read_text(encoding="utf-8").strip().rstrip(";")
+    first = text.split("\n", 1)[0]
+    grain = _GRAIN.search(text)
+    kept = _KEPT.search(text)
+    return Model(
+        name=path.stem,
+        layer=path.parent.name,
+        sql=text,
+        purpose=first.removeprefix("--").strip() if first.startswith("--") else "",
+        grain=tuple(column.strip() for column in grain[1].split(",")) if grain else (),
+        columns=dict(_COLUMN.findall(text)),
+        kept=kept[1] if kept else "published",
+    )
+
+
+def fingerprint(paths: Iterable[Path]) -> str:
+    """Hash of the content of SQL files, 16 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def model_fingerprint() -> str:
+    """Hash of every SQL file of the package: when it changes, derived tables must be computed anew."""
+    return fingerprint(sql_folder().rglob("*.sql"))

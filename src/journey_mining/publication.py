@@ -1,0 +1,203 @@
+"""Snapshots on disk: one writer, a working copy, one rename that publishes both files, the last few kept.
+
+    <home>/current -> snapshots/<cutoff>_<run_id>/     journeys.duckdb, report/, run.json
+    <home>/private/<cutoff>_<run_id>.duckdb            the private store of the same run
+    <home>/private/working/                            a run in progress; whatever a killed run left is removed
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from journey_mining.errors import JourneyMiningError, LockError
+
+DATABASE = "journeys.duckdb"
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folders under a home folder."""
+
+    root: Path
+
+    @property
+    def private(self) -> Path:
+        """What is never published: key, stores, working copies."""
+        return self.root / "private"
+
+    @property
+    def snapshots(self) -> Path:
+        """Published snapshots by name."""
+        return self.root / "snapshots"
+
+    @property
+    def current(self) -> Path:
+        """The link to the published snapshot."""
+        return self.root / "current"
+
+    @property
+    def working(self) -> Path:
+        """Working copies of the run in progress."""
+        return self.private / "working"
+
+    def current_name(self) -> str | None:
+        """Name of the published snapshot, or None before the first one."""
+        try:
+            return Path(os.readlink(self.current)).name
+        except OSError:
+            return None
+
+    def store_of(self, name: str) -> Path:
+        """The private store of a snapshot."""
+        return self.private / f"{name}.duckdb"
+
+
+@contextmanager
+def locked(home: Home, run_id: str) -> Iterator[None]:
+    """Hold the home's lock; raises LockError naming the holder when another run has it."""
+    _make_folders(home)
+    descriptor = os.open(home.private / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LockError(
+                f"Another run is at work in {home.root}.",
+                found=_describe_holder(descriptor),
+                fix="wait until it ends; a killed run frees the lock by itself",
+            ) from error
+        _write_holder(descriptor, run_id)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _make_folders(home: Home) -> None:
+    try:
+        home.snapshots.mkdir(parents=True, exist_ok=True)
+        home.private.mkdir(mode=0o700, exist_ok=True)
+        home.private.chmod(0o700)
+        probe = home.private / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise JourneyMiningError(
+            f"The home folder {home.root} cannot be written: {error.strerror}.",
+            fix="give this user write access, or name another `home:` in journey.yaml",
+        ) from error
+
+
+def _write_holder(descriptor: int, run_id: str) -> None:
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    holder = {"run_id": run_id, "pid": os.getpid(), "host": socket.gethostname(), "started_at": started}
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+
+
+def _describe_holder(descriptor: int) -> str:
+    try:
+        holder = json.loads(os.pread(descriptor, 4096, 0))
+        return f"run {holder['run_id']}, process {holder['pid']} on {holder['host']}, since {holder['started_at']}"
+    except (ValueError, KeyError, OSError):
+        return "a process that has not written its name yet"
+
+
+def start_working_copy(home: Home, run_id: str, keep_store: bool) -> Path:
+    """A fresh working folder, with a copy of the published store when `keep_store`; leftovers are removed."""
+    remove_leftovers(home)
+    folder = home.working / run_id
+    folder.mkdir(parents=True, mode=0o700)
+    name = home.current_name()
+    if keep_store and name and home.store_of(name).is_file():
+        shutil.copyfile(home.store_of(name), folder / "store.duckdb")
+    return folder
+
+
+def remove_leftovers(home: Home) -> None:
+    """Remove what killed runs left: working copies, stores and snapshots that were never published."""
+    shutil.rmtree(home.working, ignore_errors=True)
+    published = _published_names(home)
+    for path in home.snapshots.iterdir():
+        if path.name not in published:
+            shutil.rmtree(path, ignore_errors=True)
+    for path in home.private.glob("*.duckdb*"):
+        if path.name.removesuffix(".wal").removesuffix(".duckdb") not in published:
+            path.unlink()
+
+
+def _published_names(home: Home) -> set[str]:
+    """Snapshots that were once current: a snapshot gets its mark before the rename that makes it current."""
+    name = home.current_name()
+    listed = _read_listed(home)
+    return ({name} if name else set()) | (set(listed[: listed.index(name) + 1]) if name in listed else set(listed))
+
+
+def _read_listed(home: Home) -> list[str]:
+    try:
+        return (home.private / "published").read_text(encoding="utf-8").split()
+    except FileNotFoundError:
+        return []
+
+
+def publish(home: Home, working: Path, name: str, keep: int) -> Path:
+    """Make the working copy the published snapshot `name` by one rename; returns its folder."""
+    target = home.snapshots / name
+    _sync_tree(working)
+    os.replace(working / "store.duckdb", home.store_of(name))
+    os.replace(working, target)
+    _list_snapshot(home, name)
+    for folder in (home.private, home.snapshots):
+        _sync_folder(folder)
+    link = home.root / f".current-{name}"
+    link.unlink(missing_ok=True)
+    os.symlink(Path("snapshots") / name, link)
+    os.replace(link, home.current)
+    _sync_folder(home.root)
+    _remove_old(home, keep)
+    return target
+
+
+def _list_snapshot(home: Home, name: str) -> None:
+    current = home.current_name()
+    listed = [kept for kept in _read_listed(home) if kept != name]
+    kept = listed[: listed.index(current) + 1] if current in listed else []
+    new = home.private / "published.new"
+    new.write_text("\n".join([*kept, name]) + "\n", encoding="utf-8")
+    os.replace(new, home.private / "published")
+
+
+def _remove_old(home: Home, keep: int) -> None:
+    listed = _read_listed(home)
+    for name in listed[:-keep]:
+        shutil.rmtree(home.snapshots / name, ignore_errors=True)
+        home.store_of(name).unlink(missing_ok=True)
+    new = home.private / "published.new"
+    new.write_text("\n".join(listed[-keep:]) + "\n", encoding="utf-8")
+    os.replace(new, home.private / "published")
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in sorted(folder.rglob("*")):
+        if path.suffix == ".wal":
+            raise JourneyMiningError(f"{path.name} was not closed cleanly.", fix="run again")
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+    _sync_folder(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,107 @@
+"""The first section: the sentence, the key figures, the journey map, and how good the data is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from journey_mining.report.context import Context
+from journey_mining.report.formatting import (
+    MISSING,
+    format_count,
+    format_interval,
+    format_money,
+    format_percent,
+    format_value,
+)
+from journey_mining.report.journey_map import build_journey_map
+from journey_mining.report.suppression import is_small, mask_count
+
+Tile = dict[str, str]
+
+
+def build_overview(context: Context) -> dict[str, Any]:
+    """The overview: sentence, basis, tiles, journey map and data footer."""
+    figures = context.figures
+    return {
+        "sentence": figures["sentence"],
+        "basis": context.describe_basis(
+            "journeys and customers", f"n = {_count(context, 'matured')} matured journeys"
+        ),
+        "tiles": build_tiles(context),
+        "map": build_journey_map(context),
+        "footer": build_footer(context),
+    }
+
+
+def _count(context: Context, key: str) -> str:
+    """A key figure that counts units, suppressed when small."""
+    return format_value(mask_count(context.figures[key], context.min_cell), "count")
+
+
+def build_tiles(context: Context) -> list[Tile]:
+    """The strip of key figures."""
+    figures = context.figures
+    value = format_money(figures["value"], figures["currency"]) if figures["value"] is not None else MISSING
+    value = MISSING if is_small(figures["converted"], context.min_cell) else value
+    return [
+        {"label": "Customers", "value": _count(context, "customers"), "hint": f"{_count(context, 'events')} events"},
+        {"label": "Journeys", "value": _count(context, "journeys"), "hint": f"{_count(context, 'matured')} matured"},
+        _conversion_tile(context),
+        {
+            "label": "Still open",
+            "value": MISSING if is_small(figures["open"], context.min_cell) else format_value(figures["open_share"], "percent"),
+            "hint": f"{_count(context, 'open')} journeys, not counted as lost",
+        },
+        {
+            "label": "Median time to convert",
+            "value": _unless_small(context, format_value(figures["median_seconds"], "duration")),
+            "hint": f"from first contact to {context.goal}",
+        },
+        {"label": "Value", "value": value, "hint": _value_hint(context)},
+    ]
+
+
+def _conversion_tile(context: Context) -> Tile:
+    """The conversion rate with its interval."""
+    figures = context.figures
+    small = is_small(figures["converted"], context.min_cell) or is_small(figures["dropped_off"], context.min_cell)
+    if small or figures["conversion_rate"] is None:
+        return {"label": "Conversion", "value": MISSING, "hint": f"{_count(context, 'converted')} journeys converted"}
+    interval = format_interval(figures["conversion_rate_low"], figures["conversion_rate_high"])
+    return {
+        "label": "Conversion",
+        "value": format_percent(figures["conversion_rate"]),
+        "hint": f"95\u00a0% interval {interval}",
+        "tone": "good",
+    }
+
+
+def _unless_small(context: Context, text: str) -> str:
+    """The text, or a dash when fewer than min_cell journeys converted."""
+    return MISSING if is_small(context.figures["converted"], context.min_cell) else text
+
+
+def _value_hint(context: Context) -> str:
+    """What the value adds up."""
+    if context.figures["value"] is None:
+        return "no value in the sources"
+    return "of all journeys" if context.figures["currency"] else "of all journeys, currency not given"
+
+
+def build_footer(context: Context) -> list[Tile]:
+    """How good the data is: events, shares unmapped and stitched, late, duplicate and quarantined records."""
+    run, sources = context.run, context.answer("sources").rows
+    total = context.answer("touchpoint_total").rows[0]
+    unmapped = run.get("unmapped_share")
+    if unmapped is None and total["event_count"]:
+        unmapped = total["unmapped_event_count"] / total["event_count"]
+    late = next((run[key] for key in ("late_count", "late_event_count") if run.get(key) is not None), None)
+    sums = {key: sum(row[key] or 0 for row in sources) for key in ("duplicate_count", "quarantined_count")}
+    return [
+        {"label": "events", "value": format_count(context.figures["events"] or 0)},
+        {"label": "of events unmapped", "value": format_value(unmapped, "percent")},
+        {"label": "of events stitched", "value": format_value(run.get("stitched_share"), "percent")},
+        {"label": "late records", "value": format_value(late, "count")},
+        {"label": "duplicates", "value": format_count(sums["duplicate_count"])},
+        {"label": "quarantined records", "value": format_count(sums["quarantined_count"])},
+    ]

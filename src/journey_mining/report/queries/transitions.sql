@@ -1,0 +1,46 @@
+-- The 500 most frequent transitions, those of fewer than min_cell journeys left out; covered = running share of all.
+with totals as (
+    select sum(transition_count) as all_count
+    from transitions
+),
+
+-- frequent enough to be shown
+shown as (
+    select
+        from_touchpoint,
+        to_touchpoint,
+        transition_count,
+        journey_count,
+        customer_count,
+        probability,
+        median_gap_seconds,
+        p90_gap_seconds,
+        conversion_rate,
+        conversion_rate_low,
+        conversion_rate_high,
+        lift,
+    from transitions
+    where journey_count >= coalesce((select max(try_cast(value as bigint)) from settings where name = 'min_cell'), 5)
+)
+
+select
+    shown.from_touchpoint,
+    shown.to_touchpoint,
+    shown.transition_count,
+    shown.journey_count,
+    shown.customer_count,
+    shown.probability,
+    shown.median_gap_seconds,
+    shown.p90_gap_seconds,
+    shown.conversion_rate,
+    shown.conversion_rate_low,
+    shown.conversion_rate_high,
+    shown.lift,
+    sum(shown.transition_count) over (
+        order by shown.transition_count desc, shown.from_touchpoint, shown.to_touchpoint
+        rows between unbounded preceding and current row
+    ) / nullif(totals.all_count, 0) as covered,
+from shown
+cross join totals
+order by shown.transition_count desc, shown.from_touchpoint, shown.to_touchpoint
+limit 500

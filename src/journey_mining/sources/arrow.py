@@ -1,0 +1,188 @@
+"""Records of one file as Arrow batches: raw text with its line, and for CSV the declared columns as text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from journey_mining.sources.bytestream import BadRecord, ByteStream
+from journey_mining.sources.records import MAX_RECORD_BYTES, Block, split_records
+from journey_mining.sources.shapes import Shape
+
+REPEATED = pa.dictionary(pa.int32(), pa.string())
+"""Type of a text that is the same for every record of a file."""
+BASE_FIELDS = (("file_no", pa.int32()), ("line", pa.int64()), ("raw", pa.large_string()), ("header_text", REPEATED))
+
+csv.field_size_limit(MAX_RECORD_BYTES)
+
+
+@dataclass
+class RecordReader:
+    """Reads one text file; after the batches are used up, counts, checksum and bad records are complete."""
+
+    file_no: int
+    path: Path
+    shape: Shape
+    encoding: str = "utf-8"
+    wanted: tuple[tuple[str, str | None], ...] = ()
+    """(declared column, column of the file or None where it has none) pairs that a CSV file is asked for."""
+    record_count: int = 0
+    bad: list[BadRecord] = field(default_factory=list)
+    stream: ByteStream = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stream = ByteStream(self.path, self.encoding)
+
+    def schema(self) -> pa.Schema:
+        """Schema of the batches."""
+        return pa.schema([*BASE_FIELDS, *((name, pa.large_string()) for name, _ in self.wanted)])
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Batches in file order; a record that cannot be cut into fields is counted and appended to `bad`."""
+        if self.shape.format == "csv":
+            found = self._csv_batches()
+        elif self.shape.format == "json":
+            found = self._document_batches()
+        else:
+            found = (self._batch(block) for block in split_records(self.stream.chunks(), self.bad))
+        for batch in found:
+            self.record_count += batch.num_rows
+            yield batch
+        self._close()
+
+    def _close(self) -> None:
+        if self.stream.damage:
+            self.bad.append(BadRecord.of(0, self.stream.damage, b""))
+        self.record_count += len(self.bad)
+
+    def _batch(self, block: Block, columns: list[pa.Array] | None = None) -> pa.RecordBatch:
+        offsets = pa.py_buffer(block.offsets.astype(np.int64).tobytes())
+        raw = pa.LargeStringArray.from_buffers(len(block), offsets, pa.py_buffer(block.data))
+        return self._assemble(raw, pa.array(block.lines), columns or [])
+
+    def _assemble(self, raw: pa.Array, lines: pa.Array, columns: list[pa.Array]) -> pa.RecordBatch:
+        count = len(raw)
+        numbers = pa.repeat(pa.scalar(self.file_no, pa.int32()), count)
+        header = pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), count), [self.shape.header_text])
+        return pa.record_batch([numbers, lines, raw, header, *columns], schema=self.schema())
+
+    def _document_batches(self) -> Iterator[pa.RecordBatch]:
+        text = b"".join(self.stream.chunks())
+        try:
+            document = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            self.bad.append(BadRecord.of(1, f"not valid JSON: {error}", text))
+            return
+        if self.shape.explode:
+            document = document[self.shape.explode]
+        items = document if isinstance(document, list) else [document]
+        for start in range(0, len(items), 50_000):
+            part = [json.dumps(item, ensure_ascii=False) for item in items[start : start + 50_000]]
+            lines = pa.array(range(start + 1, start + 1 + len(part)), pa.int64())
+            yield self._assemble(pa.array(part, pa.large_string()), lines, [])
+
+    def _csv_batches(self) -> Iterator[pa.RecordBatch]:
+        quoted = self.shape.delimiter if self.shape.delimiter != "\t" else None
+        blocks = split_records(self.stream.chunks(), self.bad, quoted)
+        for block in _without_header(blocks, self.shape.header_records):
+            yield from self._csv_block(block)
+
+    def _csv_block(self, block: Block) -> Iterator[pa.RecordBatch]:
+        table = self._parse_fast(block)
+        if table is not None:
+            nothing = pa.nulls(len(block), pa.large_string())
+            yield self._batch(block, [_one_chunk(table[old]) if old else nothing for _, old in self.wanted])
+            return
+        yield from self._parse_slowly(block)
+
+    def _parse_fast(self, block: Block) -> pa.Table | None:
+        """The block parsed by pyarrow, or None when it does not see the same records."""
+        columns = list(self.shape.columns)
+        wanted = list(dict.fromkeys(old for _, old in self.wanted if old))
+        try:
+            table = pa_csv.read_csv(
+                pa.BufferReader(block.data),
+                pa_csv.ReadOptions(column_names=columns, use_threads=False),
+                pa_csv.ParseOptions(
+                    delimiter=self.shape.delimiter,
+                    quote_char='"' if self.shape.delimiter != "\t" else False,
+                    newlines_in_values=self.shape.delimiter != "\t",
+                ),
+                pa_csv.ConvertOptions(
+                    column_types={name: pa.large_string() for name in wanted},
+                    include_columns=wanted or columns[:1],
+                    null_values=[""],
+                    strings_can_be_null=True,
+                    quoted_strings_can_be_null=True,
+                ),
+            )
+        except pa.ArrowInvalid:
+            return None
+        return table if table.num_rows == len(block) else None
+
+    def _parse_slowly(self, block: Block) -> Iterator[pa.RecordBatch]:
+        """Record by record with the standard library; one of another number of fields is a bad record."""
+        width = len(self.shape.columns)
+        rows: list[list[str]] = []
+        kept: list[int] = []
+        for index in range(len(block)):
+            text = block.record(index).decode().rstrip("\r\n")
+            fields = _fields(text, self.shape.delimiter)
+            if len(fields) != width:
+                reason = f"{len(fields)} fields where the header has {width}"
+                self.bad.append(BadRecord.of(int(block.lines[index]), reason, text.encode()))
+                continue
+            rows.append(fields)
+            kept.append(index)
+        if rows:
+            yield self._slow_batch(block, rows, kept)
+
+    def _slow_batch(self, block: Block, rows: list[list[str]], kept: list[int]) -> pa.RecordBatch:
+        place = {name: number for number, name in enumerate(self.shape.columns)}
+        columns = [
+            pa.array([row[place[old]] or None for row in rows] if old else [None] * len(rows), pa.large_string())
+            for _, old in self.wanted
+        ]
+        raw = pa.array([block.record(index).decode() for index in kept], pa.large_string())
+        return self._assemble(raw, pa.array(block.lines[kept]), columns)
+
+
+def _fields(text: str, delimiter: str) -> list[str]:
+    quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting))
+    except csv.Error:
+        return []
+    return rows[0] if len(rows) == 1 else []
+
+
+def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+
+
+def _without_header(blocks: Iterator[Block], count: int) -> Iterator[Block]:
+    for block in blocks:
+        skipped = min(count, len(block))
+        count -= skipped
+        if skipped == len(block):
+            continue
+        if skipped:
+            begin = int(block.starts[skipped])
+            block = Block(block.data[begin:], block.starts[skipped:] - begin, block.lines[skipped:])
+        yield block
+
+
+def chain_batches(readers: list[RecordReader]) -> pa.RecordBatchReader:
+    """The batches of several files of one table, one after the other."""
+    return pa.RecordBatchReader.from_batches(
+        readers[0].schema(), chain.from_iterable(reader.batches() for reader in readers)
+    )

@@ -1,0 +1,131 @@
+"""Bytes of one export: decompressed, checksummed, transcoded to UTF-8, never more than a chunk in memory."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from journey_mining.errors import SourceError
+
+CHUNK_BYTES = 8 << 20
+"""Bytes read at a time."""
+RAW_KEPT_BYTES = 1 << 20
+"""Bytes of a quarantined record that are kept; of a longer one, the beginning and its length."""
+_GZIP = b"\x1f\x8b"
+_BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+
+
+@dataclass(frozen=True)
+class BadRecord:
+    """A record that never reached SQL: its 1-based line, the reason and its bytes (see RAW_KEPT_BYTES)."""
+
+    line: int
+    reason: str
+    raw: bytes
+    byte_count: int
+
+    @classmethod
+    def of(cls, line: int, reason: str, raw: bytes) -> BadRecord:
+        """A bad record of the bytes `raw`, cut to what is kept."""
+        return cls(line, reason, raw[:RAW_KEPT_BYTES], len(raw))
+
+
+@dataclass
+class ByteStream:
+    """One file as chunks of UTF-8 text; checksum, size and damage are known once the chunks are used up."""
+
+    path: Path
+    encoding: str = "utf-8"
+    sha256: str = ""
+    byte_count: int = 0
+    damage: str | None = field(default=None)
+    """Why the rest of the file could not be read, or None."""
+
+    def chunks(self) -> Iterator[bytes]:
+        """Decompressed chunks without a byte-order mark; stops at damage, which `damage` then names."""
+        first = True
+        for chunk in self._transcoded(self._decompressed(self._raw())):
+            yield chunk.removeprefix(codecs.BOM_UTF8) if first else chunk
+            first = False
+
+    def _raw(self) -> Iterator[bytes]:
+        digest = hashlib.sha256()
+        try:
+            with self.path.open("rb") as file:
+                while chunk := file.read(CHUNK_BYTES):
+                    digest.update(chunk)
+                    self.byte_count += len(chunk)
+                    yield chunk
+        except OSError as error:
+            raise SourceError(f"{self.path} cannot be read: {error.strerror}.", fix="check its permissions") from error
+        self.sha256 = digest.hexdigest()
+
+    def _decompressed(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        first = next(chunks, b"")
+        if not first.startswith(_GZIP):
+            if first and self.path.suffix == ".gz":
+                self.damage = "the name ends in .gz but the content is not gzip"
+                _drain(chunks)
+                return
+            yield first
+            yield from chunks
+            return
+        yield from self._gunzipped(first, chunks)
+
+    def _gunzipped(self, first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        decoder = zlib.decompressobj(wbits=31)
+        pending: bytes | None = first
+        try:
+            while pending is not None:
+                yield decoder.decompress(pending, CHUNK_BYTES)
+                while decoder.unconsumed_tail:
+                    yield decoder.decompress(decoder.unconsumed_tail, CHUNK_BYTES)
+                rest = decoder.unused_data.lstrip(b"\0")
+                if decoder.eof and rest:
+                    decoder, pending = zlib.decompressobj(wbits=31), rest
+                else:
+                    pending = next(chunks, None)
+        except zlib.error as error:
+            self.damage = f"damaged gzip: {error}"
+            _drain(chunks)
+            return
+        if not decoder.eof:
+            self.damage = "damaged gzip: the file ends early"
+
+    def _transcoded(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        first = next(chunks, b"")
+        encoding = next((name for bom, name in _BOMS if first.startswith(bom)), self.encoding)
+        if encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
+            yield first
+            yield from chunks
+            return
+        decoder = codecs.getincrementaldecoder(encoding)()
+        try:
+            yield decoder.decode(first).encode()
+            for chunk in chunks:
+                yield decoder.decode(chunk).encode()
+        except UnicodeDecodeError as error:
+            self.damage = f"not {encoding}: {error.reason}"
+            _drain(chunks)
+
+
+def _drain(chunks: Iterator[bytes]) -> None:
+    """Read on to the end, so that the checksum covers the whole file."""
+    for _ in chunks:
+        pass
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether the file begins as Parquet does."""
+    with path.open("rb") as file:
+        return file.read(4) == b"PAR1"
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of the file's bytes as they lie on disk, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

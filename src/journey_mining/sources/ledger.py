@@ -1,0 +1,272 @@
+"""The ledger of files: which ones a run must read, and which known ones changed or vanished."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from journey_mining.config import Config, Source, locate
+from journey_mining.errors import SourceError
+from journey_mining.models import fingerprint, sql_folder
+from journey_mining.sources.bytestream import checksum
+from journey_mining.sources.load import Batch, LoadedFile, load_batch
+from journey_mining.sources.keys import Pads
+from journey_mining.sources.presets import Preset, load_preset
+from journey_mining.sources.shapes import find_shape
+from journey_mining.warehouse import Warehouse
+
+_BATCH_BYTES = 4 << 30
+"""Bytes of files that are read in one batch."""
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """A file of a source on disk; `relative` is its path as the ledger and the report name it."""
+
+    source: str
+    path: Path
+    relative: str
+
+
+def find_files(config: Config, name: str, source: Source) -> list[FoundFile]:
+    """The files of a source, sorted by path; raises SourceError when there is none."""
+    base = config.path.parent
+    pattern = base / source.path
+    if pattern.is_dir():
+        paths: Iterator[Path] = (path for path in pattern.rglob("*"))
+    else:
+        paths = (Path(path) for path in glob.glob(str(pattern), recursive=True))
+    home = config.home_dir
+    found = sorted(
+        path for path in paths
+        if path.is_file() and not path.name.startswith(".") and home not in path.resolve().parents
+    )  # fmt: skip
+    if not found:
+        raise SourceError(
+            f"{locate(config.path, 'sources', name, 'path')}: sources.{name} matches no file.",
+            found=str(pattern),
+            fix="correct `path:` (a file, folder or glob relative to journey.yaml), or deliver the export",
+        )
+    return [FoundFile(name, path, _relative(path, base)) for path in found]
+
+
+def _relative(path: Path, base: Path) -> str:
+    try:
+        return path.relative_to(base).as_posix()
+    except ValueError:
+        return path.as_posix()
+
+
+def preset_of(config: Config, source: Source) -> Preset:
+    """The preset of a source."""
+    return load_preset(source.system, config.path.parent)
+
+
+def check_source(config: Config, name: str, source: Source, preset: Preset) -> None:
+    """Raise SourceError for settings that the preset needs and the source lacks."""
+    if preset.timezone == "required" and source.timezone is None:
+        raise SourceError(
+            f"{locate(config.path, 'sources', name)}: sources.{name} needs a timezone.",
+            expected=f"the zone in which {preset.system} wrote its times",
+            fix="add for example: timezone: Europe/Berlin",
+        )
+    known = {column for table in preset.tables.values() for column in table.columns}
+    for column in source.columns:
+        if column not in known:
+            raise SourceError(
+                f"{locate(config.path, 'sources', name, 'columns', column)}: the preset '{preset.system}' has no column '{column}'.",
+                expected="one of " + ", ".join(sorted(known)),
+                fix="write `columns: {<column of the preset>: <column of the file>}`",
+            )
+
+
+def reading_fingerprint(config: Config, key_id: str) -> str:
+    """Hash of all that decides how bytes become staged events; when it changes, everything is read again."""
+    folder = sql_folder()
+    parts = [path for name in ("sources", "staging", "macros", "store") for path in (folder / name).glob("*.sql")]
+    own = [config.path.parent / s.system for s in config.sources.values() if s.system.endswith(".sql")]
+    settings = {
+        "sources": {name: source.model_dump(mode="json") for name, source in config.sources.items()},
+        "poisoned": config.identity.poisoned,
+        "key": key_id,
+        "engine": duckdb.__version__,
+    }
+    text = json.dumps(settings, sort_keys=True) + fingerprint([*parts, *(path for path in own if path.is_file())])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def read_sources(warehouse: Warehouse, config: Config, pads: Pads) -> dict[str, int]:
+    """Bring the store up to date with the files on disk; returns counts of what was read."""
+    totals = {"files_read": 0, "files_kept": 0, "files_changed": 0, "files_vanished": 0, "records": 0}
+    for name, source in config.sources.items():
+        preset = preset_of(config, source)
+        check_source(config, name, source, preset)
+        found = find_files(config, name, source)
+        fresh = _settle_known(warehouse, name, found, totals)
+        _require_recognised(config, name, preset, _read_fresh(warehouse, config, pads, name, fresh, totals))
+    return totals
+
+
+def _settle_known(warehouse: Warehouse, name: str, found: list[FoundFile], totals: dict[str, int]) -> list[FoundFile]:
+    """The files that must be read; changed ones are withdrawn first, vanished ones are marked and kept."""
+    known = {row["path"]: row for row in warehouse.rows("select * from files where source = $source", {"source": name})}
+    fresh = []
+    for file in found:
+        row = known.pop(file.relative, None)
+        if row is not None and _is_unchanged(file.path, row):
+            totals["files_kept"] += 1
+            if row["status"] == "vanished":
+                _set_status(warehouse, int(str(row["file_no"])), "read")
+            continue
+        if row is not None:
+            withdraw_file(warehouse, int(str(row["file_no"])))
+            totals["files_changed"] += 1
+        fresh.append(file)
+    for row in known.values():
+        _set_status(warehouse, int(str(row["file_no"])), "vanished")
+        totals["files_vanished"] += 1
+    return fresh
+
+
+def _is_unchanged(path: Path, row: dict[str, object]) -> bool:
+    stat = path.stat()
+    if stat.st_size != row["byte_count"]:
+        return False
+    return stat.st_mtime_ns == row["modified_ns"] or checksum(path) == row["sha256"]
+
+
+def _set_status(warehouse: Warehouse, file_no: int, status: str) -> None:
+    warehouse.execute(
+        "update store.main.files set status = $status where file_no = $file_no", {"status": status, "file_no": file_no}
+    )
+
+
+def withdraw_file(warehouse: Warehouse, file_no: int) -> None:
+    """Take a file's rows out of the store; an event that another file delivered too is from then on that file's."""
+    bound = {"file_no": file_no}
+    warehouse.execute("delete from store.main.duplicates where file_no = $file_no", bound)
+    warehouse.execute("delete from store.main.quarantine where file_no = $file_no", bound)
+    warehouse.execute(
+        """create or replace temporary table heirs as
+        select d.event_id, d.file_no, d.line, d.item
+        from store.main.duplicates as d
+        inner join store.main.staged_events as e on d.event_id = e.event_id
+        where e.file_no = $file_no
+        qualify row_number() over (partition by d.event_id order by d.file_no, d.line, d.item) = 1""",
+        bound,
+    )
+    warehouse.execute(
+        """update store.main.staged_events as e set file_no = h.file_no, line = h.line, item = h.item
+        from heirs as h where e.event_id = h.event_id"""
+    )
+    warehouse.execute(
+        """delete from store.main.duplicates as d using heirs as h
+        where d.event_id = h.event_id and d.file_no = h.file_no and d.line = h.line and d.item = h.item"""
+    )
+    warehouse.execute(
+        """update store.main.files as f
+        set event_count = f.event_count + n.heir_count, duplicate_count = f.duplicate_count - n.heir_count
+        from (select file_no, count(*) as heir_count from heirs group by file_no) as n where f.file_no = n.file_no"""
+    )
+    warehouse.execute("delete from store.main.staged_events where file_no = $file_no", bound)
+    warehouse.execute("delete from store.main.files where file_no = $file_no", bound)
+    warehouse.execute("drop table temp.main.heirs")
+
+
+def _read_fresh(
+    warehouse: Warehouse, config: Config, pads: Pads, name: str, fresh: list[FoundFile], totals: dict[str, int]
+) -> list[LoadedFile]:
+    source = config.sources[name]
+    preset = preset_of(config, source)
+    first = int(warehouse.value("select coalesce(max(file_no), 0) + 1 from files"))
+    files = [
+        LoadedFile(first + index, file.path, file.relative, find_shape(file.path, source, preset))
+        for index, file in enumerate(fresh)
+    ]
+    for part in _batches([file for file in files if file.shape.table]):
+        load_batch(warehouse, Batch(name, source, preset, part), config, pads)
+    for file in files:
+        _enter(warehouse, name, preset, file)
+        totals["files_read"] += 1
+        totals["records"] += file.record_count
+    return files
+
+
+def _batches(files: list[LoadedFile]) -> Iterator[list[LoadedFile]]:
+    part: list[LoadedFile] = []
+    size = 0
+    for file in files:
+        part.append(file)
+        size += file.path.stat().st_size
+        if size >= _BATCH_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
+
+
+def _enter(warehouse: Warehouse, name: str, preset: Preset, file: LoadedFile) -> None:
+    """Write the file's line in the ledger."""
+    stat = file.path.stat()
+    file.sha256 = file.sha256 or checksum(file.path)
+    identity = f"{name}\x1f{file.relative}\x1f{file.sha256}".encode()
+    warehouse.execute(
+        "insert into store.main.files values ($file_no, $file_id, $source, $system, $table_name, $path, $format, $sha256, "
+        "$byte_count, $modified_ns, $record_count, $item_count, $event_count, $duplicate_count, $quarantined_count, $status)",
+        {
+            "file_no": file.file_no,
+            "file_id": hashlib.sha256(identity).hexdigest()[:16],
+            "source": name,
+            "system": preset.system,
+            "table_name": file.shape.table,
+            "path": file.relative,
+            "format": file.shape.format,
+            "sha256": file.sha256,
+            "byte_count": stat.st_size,
+            "modified_ns": stat.st_mtime_ns,
+            "record_count": file.record_count,
+            "item_count": file.item_count,
+            "event_count": file.event_count,
+            "duplicate_count": file.duplicate_count,
+            "quarantined_count": file.quarantined_count,
+            "status": _status(file),
+        },
+    )
+
+
+def _status(file: LoadedFile) -> str:
+    if file.shape.format in ("empty", "damaged"):
+        return file.shape.format
+    if any(bad.line == 0 for bad in file.bad):
+        return "damaged"
+    return file.status if file.shape.table else "unrecognised"
+
+
+def _require_recognised(config: Config, name: str, preset: Preset, files: list[LoadedFile]) -> None:
+    """Raise SourceError when none of a source's new files is a table of its system."""
+    strangers = [file for file in files if not file.shape.table and file.shape.format not in ("empty", "damaged")]
+    if not strangers or len(strangers) < len(files):
+        return
+    wanted = "; ".join(f"{table}: {', '.join(shape.requires)}" for table, shape in preset.tables.items() if shape.requires)
+    lacking = _lacking(strangers[0], preset, config.sources[name])
+    raise SourceError(
+        f"{strangers[0].relative} {lacking}.",
+        found=", ".join(strangers[0].shape.columns[:30]) or "no columns",
+        expected=wanted,
+        fix=f"map the columns under sources.{name}.columns in journey.yaml ({locate(config.path, 'sources', name)})",
+    )
+
+
+def _lacking(file: LoadedFile, preset: Preset, source: Source) -> str:
+    if len(preset.tables) > 1:
+        return f"is not a table of {preset.system}"
+    table = next(iter(preset.tables.values()))
+    present = {column.lower() for column in file.shape.columns}
+    missing = [c for c in table.requires if source.columns.get(c, c).lower() not in present]
+    return "lacks the column " + ", ".join(f"'{source.columns.get(column, column)}'" for column in missing)

@@ -1,0 +1,318 @@
+"""Loading: the files of one source become staged events, duplicates and quarantined records in the store."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+import pyarrow as pa
+
+from journey_mining.config import Config, Source
+from journey_mining.errors import SourceError
+from journey_mining.models import find_models
+from journey_mining.sources.arrow import RecordReader, chain_batches
+from journey_mining.sources.bytestream import BadRecord, checksum
+from journey_mining.sources.keys import Pads, phone_e164
+from journey_mining.sources.presets import Preset, Table, duckdb_type
+from journey_mining.sources.shapes import Shape
+from journey_mining.warehouse import Connection, Warehouse, first_line, quoted
+
+ITEM_COLUMNS = {
+    "file_no": "INTEGER", "line": "BIGINT", "item": "INTEGER", "raw": "VARCHAR", "native_key": "VARCHAR",
+    "occurred_text": "VARCHAR", "occurred_us": "BIGINT", "received_us": "BIGINT", "sequence": "BIGINT",
+    "event_name": "VARCHAR", "given_touchpoint": "VARCHAR", "given_stage": "VARCHAR",
+    "initiator": "VARCHAR", "is_background": "BOOLEAN", "channel": "VARCHAR", "device": "VARCHAR",
+    "page_url": "VARCHAR", "referrer": "VARCHAR",
+    "campaign_source": "VARCHAR", "campaign_medium": "VARCHAR", "campaign_name": "VARCHAR",
+    "object_type": "VARCHAR", "object_id": "VARCHAR", "status": "VARCHAR", "actor": "VARCHAR",
+    "value": "DOUBLE", "currency": "VARCHAR",
+    "score": "DOUBLE", "score_kind": "VARCHAR", "score_min": "DOUBLE", "score_max": "DOUBLE",
+    "session_hint": "VARCHAR", "reject_reason": "VARCHAR",
+    "identifiers": "STRUCT(kind VARCHAR, content VARCHAR)[]",
+}  # fmt: skip
+"""Columns that a preset may give for an item; the ones it leaves out are NULL (item: 1)."""
+TEXT_FORMATS = ("csv", "jsonl", "json")
+STORED = {
+    "fresh_events": "staged_events",
+    "fresh_duplicates": "duplicates",
+    "fresh_rejects": "quarantine",
+    "fresh_signatures": "signatures",
+    "fresh_identifier_sets": "identifier_sets",
+}
+"""Staging model -> table of the store that its rows are appended to."""
+_COUNTS = """
+select
+    (select count(*) from fresh_events where file_no = $file_no) as event_count,
+    (select count(*) from fresh_duplicates where file_no = $file_no) as duplicate_count,
+    (select count(*) from fresh_rejects where file_no = $file_no) as quarantined_count
+"""
+
+
+@dataclass
+class LoadedFile:
+    """One file of a batch: what was found in it."""
+
+    file_no: int
+    path: Path
+    relative: str
+    shape: Shape
+    sha256: str = ""
+    byte_count: int = 0
+    record_count: int = 0
+    item_count: int = 0
+    event_count: int = 0
+    duplicate_count: int = 0
+    quarantined_count: int = 0
+    status: Literal["read", "lookup"] = "read"
+    bad: list[BadRecord] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Files of one source that are read together."""
+
+    name: str
+    """Name of the source."""
+    source: Source
+    preset: Preset
+    files: list[LoadedFile]
+
+
+def register_functions(connection: Connection) -> None:
+    """Make the Python functions known that presets' macros call."""
+    connection.create_function(
+        "phone_e164", phone_e164, ["VARCHAR"], "VARCHAR", null_handling="special"  # type: ignore[list-item, arg-type]
+    )
+
+
+def load_batch(warehouse: Warehouse, batch: Batch, config: Config, pads: Pads) -> None:
+    """Read the files of a batch into the store; fills in the counts of its files."""
+    with _relations(warehouse, batch) as readers:
+        try:
+            _read_items(warehouse, batch)
+        except duckdb.Error as error:
+            raise SourceError(
+                f"sources.{batch.name}: the preset '{batch.preset.system}' failed: {first_line(error)}.",
+                fix="check `columns:` and `table:` of the source, or the preset's SQL",
+            ) from error
+        for reader in readers:
+            _take_counts(batch.files, reader)
+    _count_items(warehouse, batch)
+    _register_bad_records(warehouse, batch)
+    parameters = {
+        "source": batch.name,
+        "keeps_repeats": batch.preset.delivery == "as_written",
+        "json_files": [file.file_no for file in batch.files if file.shape.format in ("jsonl", "json")],
+        "inner_pad": pads.inner,
+        "outer_pad": pads.outer,
+        "poisoned": [value.lower() for value in config.identity.poisoned],
+    }
+    for model in find_models("staging").values():
+        warehouse.build(model, parameters)
+    _require_zone(warehouse, batch)
+    _store(warehouse, batch)
+    for name in ("read_items", "read_bad_records", *find_models("staging")):
+        warehouse.execute(f"drop table temp.main.{name}")
+
+
+def _take_counts(files: list[LoadedFile], reader: RecordReader) -> None:
+    file = next(file for file in files if file.file_no == reader.file_no)
+    file.sha256, file.byte_count = reader.stream.sha256, reader.stream.byte_count
+    file.record_count, file.bad = reader.record_count, reader.bad
+
+
+@contextmanager
+def _relations(warehouse: Warehouse, batch: Batch) -> Iterator[list[RecordReader]]:
+    """The relations read_<table> that the preset's select reads, while the context lasts.
+
+    A stream can be read once: lookups and tables that the select names more than once are kept as tables.
+    """
+    readers: list[RecordReader] = []
+    streams: list[str] = []
+    kinds: dict[str, str] = {}
+    for name, declared in batch.preset.tables.items():
+        table = declared.used(batch.preset.sql)
+        parts = []
+        for kind, chosen in _readers_by_format(batch, name, table).items():
+            streams.append(f"arrow_{name}_{kind}")
+            warehouse.connection.register(streams[-1], chain_batches(chosen))
+            readers += chosen
+            parts.append(_text_select(streams[-1], table, kind, batch))
+        parts += [_parquet_select(warehouse, file, table, batch.source) for file in _files(batch, name, "parquet")]
+        kinds[name] = "view" if batch.preset.is_streamed(name) else "table"
+        query = " union all ".join(parts or [_empty_select(table)])
+        warehouse.execute(f"create or replace temp {kinds[name]} read_{name} as {query}")
+        for file in _files(batch, name):
+            file.status = "lookup" if table.role == "lookup" else "read"
+    yield readers
+    for name, kind in kinds.items():
+        warehouse.execute(f"drop {kind} temp.main.read_{name}")
+    for stream in streams:
+        warehouse.connection.unregister(stream)
+
+
+def _files(batch: Batch, table: str, kind: str | None = None) -> list[LoadedFile]:
+    return [file for file in batch.files if file.shape.table == table and kind in (None, file.shape.format)]
+
+
+def _readers_by_format(batch: Batch, name: str, table: Table) -> dict[str, list[RecordReader]]:
+    found = {kind: [_reader(file, table, batch.source) for file in _files(batch, name, kind)] for kind in TEXT_FORMATS}
+    return {kind: readers for kind, readers in found.items() if readers}
+
+
+def _reader(file: LoadedFile, table: Table, source: Source) -> RecordReader:
+    wanted = _column_pairs(file.shape, table, source) if file.shape.format == "csv" else ()
+    return RecordReader(file.file_no, file.path, file.shape, source.encoding, tuple(wanted))
+
+
+def _column_pairs(shape: Shape, table: Table, source: Source) -> list[tuple[str, str | None]]:
+    """(column of the preset, the file's column or None): by the source's mapping, by name, by pattern."""
+    present = {column.lower(): column for column in shape.columns}
+    pairs = []
+    for column in table.columns:
+        found = present.get(source.columns.get(column, column).lower())
+        pattern = table.patterns.get(column)
+        if found is None and pattern and column not in source.columns:
+            found = next((name for name in shape.columns if re.fullmatch(pattern, name, re.IGNORECASE)), None)
+        pairs.append((column, found))
+    return pairs
+
+
+def _text_select(relation: str, table: Table, kind: str, batch: Batch) -> str:
+    head = "select file_no, line, raw, header_text, "
+    if kind == "csv":
+        columns = ", ".join(
+            f'"{name}"' if declared == "VARCHAR" else f'{_from_text(name, declared)} as "{name}"'
+            for name, declared in table.columns.items()
+        )
+        return f"{head}{columns} from {relation}"
+    renamed = {name: batch.source.columns.get(name, name) for name in table.columns}
+    structure = json.dumps({renamed[name]: declared for name, declared in table.columns.items()})
+    fields = ", ".join(f'parsed."{renamed[name]}" as "{name}"' for name in table.columns)
+    return (
+        f"{head}{fields} from (select *, try(json_transform(raw, {quoted(structure)})) as parsed from {relation})"
+    )
+
+
+def _from_text(name: str, declared: Any) -> str:
+    if isinstance(declared, dict | list):
+        return f'try(json_transform("{name}", {quoted(json.dumps(declared))}))'
+    return f'try_cast("{name}" as {declared})'
+
+
+def _parquet_select(warehouse: Warehouse, file: LoadedFile, table: Table, source: Source) -> str:
+    location = quoted(str(file.path))
+    pairs = _column_pairs(file.shape, table, source)
+    columns = ", ".join(
+        f'{_cast_column(old, table.columns[name])} as "{name}"' if old else f'null::{duckdb_type(table.columns[name])} as "{name}"'
+        for name, old in pairs
+    )
+    file.record_count = int(warehouse.value(f"select coalesce(sum(num_rows), 0) from parquet_file_metadata({location})"))
+    file.sha256, file.byte_count = checksum(file.path), file.path.stat().st_size
+    return (
+        f"select {file.file_no}::integer as file_no, file_row_number + 1 as line, null::varchar as raw, "
+        f"'' as header_text, {columns} from read_parquet({location}, file_row_number = true)"
+    )
+
+
+def _cast_column(column: str, declared: Any) -> str:
+    return f'try_cast("{column}" as {duckdb_type(declared)})'
+
+
+def _empty_select(table: Table) -> str:
+    columns = ", ".join(f'null::{duckdb_type(declared)} as "{name}"' for name, declared in table.columns.items())
+    return (
+        "select null::integer as file_no, null::bigint as line, null::varchar as raw, null::varchar as header_text, "
+        f"{columns} where false"
+    )
+
+
+def _read_items(warehouse: Warehouse, batch: Batch) -> None:
+    """Run the preset's select into temp.read_items; the raw text is kept only of items that will be rejected."""
+    template = ", ".join(f'null::{kind} as "{name}"' for name, kind in ITEM_COLUMNS.items())
+    chosen = ", ".join(f'"{name}"' for name in ITEM_COLUMNS if name not in ("raw", "item"))
+    bound = {"timezone": batch.source.timezone, "currency": batch.source.currency}
+    used = {name: value for name, value in bound.items() if f"${name}" in batch.preset.sql}
+    warehouse.execute(
+        f"""create or replace temp table read_items as
+        with preset_items as (
+            select {template} where false
+            union all by name
+            ({batch.preset.sql})
+        )
+        select
+            {chosen},
+            coalesce(item, 1) as item,
+            case
+                when reject_reason is not null or occurred_us is null or not is_plausible(occurred_us)
+                    or event_name is null or trim(event_name) = ''
+                    then raw
+            end as raw
+        from preset_items""",
+        used,
+    )
+
+
+def _count_items(warehouse: Warehouse, batch: Batch) -> None:
+    """Take the items of each file; every record that was read must have a first item, and only one."""
+    query = "select file_no, count(*) as items, count(*) filter (where item = 1) as firsts from read_items group by file_no"
+    found = {row["file_no"]: row for row in warehouse.rows(query)}
+    for file in batch.files:
+        row = found.get(file.file_no, {"items": 0, "firsts": 0})
+        file.item_count = row["items"] + len(file.bad)
+        if file.status == "read" and row["firsts"] + len(file.bad) != file.record_count:
+            raise SourceError(
+                f"sources.{batch.name}: the preset '{batch.preset.system}' lost or repeated records of {file.relative}.",
+                found=f"{row['firsts']:,} first items",
+                expected=f"one for each of {file.record_count - len(file.bad):,} records",
+                fix="let the preset's select give every record an item 1; it may not filter",
+            )
+
+
+def _require_zone(warehouse: Warehouse, batch: Batch) -> None:
+    if batch.source.timezone is not None:
+        return
+    row = warehouse.rows(
+        "select any_value(file_no) as file_no, min(line) as line from staged_items where reject_reason = 'time without a zone'"
+    )[0]
+    if row["line"] is None:
+        return
+    file = next(file for file in batch.files if file.file_no == row["file_no"])
+    raise SourceError(
+        f"sources.{batch.name}: the times in {file.relative} carry no zone (line {row['line']}).",
+        expected="a zone in the data, or the zone in which the system wrote them",
+        fix=f"add under sources.{batch.name} in journey.yaml: timezone: Europe/Berlin (or the system's zone)",
+    )
+
+
+def _store(warehouse: Warehouse, batch: Batch) -> None:
+    """Append what the staging models found to the store."""
+    for model, target in STORED.items():
+        warehouse.execute(f"insert into store.main.{target} by name select * from temp.main.{model}")
+    for file in batch.files:
+        counts = warehouse.rows(_COUNTS, {"file_no": file.file_no})[0]
+        file.event_count = counts["event_count"]
+        file.duplicate_count = counts["duplicate_count"]
+        file.quarantined_count = counts["quarantined_count"]
+
+
+def _register_bad_records(warehouse: Warehouse, batch: Batch) -> None:
+    rows = [(file.file_no, bad) for file in batch.files for bad in file.bad]
+    table = pa.table(
+        {
+            "file_no": pa.array([number for number, _ in rows], pa.int32()),
+            "line": pa.array([bad.line for _, bad in rows], pa.int64()),
+            "reason": pa.array([bad.reason for _, bad in rows], pa.string()),
+            "raw": pa.array([bad.raw for _, bad in rows], pa.large_binary()),
+            "byte_count": pa.array([bad.byte_count for _, bad in rows], pa.int64()),
+        }
+    )
+    warehouse.connection.register("arrow_bad_records", table)
+    warehouse.execute("create or replace temp table read_bad_records as select * from arrow_bad_records")
+    warehouse.connection.unregister("arrow_bad_records")

@@ -1,0 +1,183 @@
+"""The shape of a file: its format and which of the preset's tables it holds, told from its first bytes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+import pyarrow.parquet as pq
+
+from journey_mining.config import Source
+from journey_mining.errors import SourceError
+from journey_mining.sources.bytestream import ByteStream, is_parquet
+from journey_mining.sources.presets import Preset, Table
+
+Format = Literal["csv", "jsonl", "json", "parquet", "empty", "damaged"]
+_LINES_SUFFIXES = {".jsonl", ".ndjson"}
+_PEEK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a file is read: format, table (None: not one of the preset's), and what CSV needs to know."""
+
+    format: Format
+    table: str | None = None
+    columns: tuple[str, ...] = ()
+    """Columns of the file, as found."""
+    explode: str | None = None
+    """Key of the JSON document that holds the records."""
+    delimiter: str = ","
+    header_records: int = 0
+    """CSV records before the first row."""
+    header_text: str = ""
+    """The header rows after the first, joined."""
+
+
+def find_shape(path: Path, source: Source, preset: Preset) -> Shape:
+    """The shape of the file `path` under the source's settings and the system's preset."""
+    if path.stat().st_size == 0:
+        return Shape("empty")
+    if is_parquet(path):
+        columns = tuple(pq.read_schema(path).names)
+        return Shape("parquet", _recognise(columns, None, source, preset), columns)
+    stream = ByteStream(path, source.encoding)
+    head = _peek(stream)
+    if not head.strip():
+        return Shape("damaged" if stream.damage else "empty")
+    suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
+    if head.lstrip()[:1] in (b"{", b"[") and suffix not in (".csv", ".tsv", ".txt"):
+        return _json_shape(path, head, suffix, source, preset)
+    return _csv_shape(head, source, preset)
+
+
+def _peek(stream: ByteStream) -> bytes:
+    parts: list[bytes] = []
+    for chunk in stream.chunks():
+        parts.append(chunk)
+        if sum(map(len, parts)) >= _PEEK_BYTES:
+            break
+    return b"".join(parts)
+
+
+def _json_shape(path: Path, head: bytes, suffix: str, source: Source, preset: Preset) -> Shape:
+    lines = [line for line in head.split(b"\n")[:50] if line.strip()]
+    objects = [found for line in lines if (found := _object(line)) is not None]
+    keys = {key for table in preset.tables.values() for key in table.explode}
+    is_lines = suffix in _LINES_SUFFIXES or (len(objects) > 0 and len(lines) > 1)
+    if is_lines and not (len(objects) == 1 and keys & objects[0].keys()):
+        return Shape("jsonl", _recognise(_paths(objects), None, source, preset), _keys(objects))
+    return _document_shape(path, source, preset, keys)
+
+
+def _object(line: bytes) -> dict[str, object] | None:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _document_shape(path: Path, source: Source, preset: Preset, keys: set[str]) -> Shape:
+    try:
+        document = json.loads(b"".join(ByteStream(path, source.encoding).chunks()))
+    except (ValueError, RecursionError):
+        return Shape("json", source.table)
+    explode = next((key for key in document if key in keys), None) if isinstance(document, dict) else None
+    items = document if isinstance(document, list) else document[explode] if explode else [document]
+    found = [item for item in items[:50] if isinstance(item, dict)] if isinstance(items, list) else []
+    if not found:
+        return Shape("json", source.table or _by_explode(explode, preset), explode=explode)
+    return Shape("json", _recognise(_paths(found), explode, source, preset), _keys(found), explode)
+
+
+def _keys(objects: list[dict[str, object]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(key for found in objects for key in found))
+
+
+def _paths(objects: list[dict[str, object]]) -> tuple[str, ...]:
+    """Keys of the objects and, as `key.inner`, of the objects inside them."""
+    inner = {f"{key}.{name}" for found in objects for key, value in found.items() if isinstance(value, dict) for name in value}
+    return (*_keys(objects), *sorted(inner))
+
+
+def _by_explode(explode: str | None, preset: Preset) -> str | None:
+    return next((name for name, table in preset.tables.items() if explode in table.explode), None)
+
+
+def _csv_shape(head: bytes, source: Source, preset: Preset) -> Shape:
+    bare = next((name for name, table in preset.tables.items() if table.header == "none"), None)
+    rows_text = head.decode("utf-8", "replace")
+    if bare and (source.table == bare or _fits_bare(rows_text, preset.tables[bare])):
+        table = preset.tables[bare]
+        return Shape("csv", bare, tuple(table.columns), delimiter=table.delimiter or ",")
+    delimiter = source.delimiter or _delimiter(rows_text)
+    rows = _first_rows(rows_text, delimiter)
+    columns = _unique_names(rows[0] if rows else [])
+    name = _recognise(columns, None, source, preset)
+    table_rows = preset.tables[name] if name else Table(columns={})
+    extra = table_rows.header_rows
+    marker = table_rows.header_marker
+    if marker and len(rows) > extra and any(re.match(marker, cell) for cell in rows[extra]):
+        extra += 1
+    header_text = "\n".join("\t".join(row) for row in rows[1:extra])
+    return Shape("csv", name, columns, delimiter=delimiter, header_records=extra, header_text=header_text)
+
+
+def _first_rows(text: str, delimiter: str) -> list[list[str]]:
+    """The first rows that are not blank, enough for any header."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        return list(islice((row for row in reader if row), 10))
+    except csv.Error:
+        return []
+
+
+def _fits_bare(text: str, table: Table) -> bool:
+    first = text.split("\n", 1)[0]
+    return first.count(table.delimiter or ",") + 1 == len(table.columns)
+
+
+def _delimiter(text: str) -> str:
+    header = text.split("\n", 1)[0]
+    return max((",", ";", "\t", "|"), key=header.count)
+
+
+def _unique_names(header: list[str]) -> tuple[str, ...]:
+    """Names of the columns: an empty one is column_<n>, a repeated one gets _2, _3 …"""
+    names: list[str] = []
+    for number, cell in enumerate(header, 1):
+        base = cell.strip() or f"column_{number}"
+        name, count = base, 1
+        while name in names:
+            count += 1
+            name = f"{base}_{count}"
+        names.append(name)
+    return tuple(names)
+
+
+def _recognise(columns: tuple[str, ...], explode: str | None, source: Source, preset: Preset) -> str | None:
+    """The table whose required columns are all there, the one with most of them; or the one that the source names."""
+    if source.table is not None:
+        if source.table not in preset.tables:
+            raise SourceError(
+                f"The preset '{preset.system}' has no table '{source.table}'.",
+                expected="one of " + ", ".join(preset.tables),
+                fix="correct 'table:' of the source in journey.yaml",
+            )
+        return source.table
+    present = {column.lower() for column in columns}
+    renamed = {new: old.lower() for new, old in source.columns.items()}
+    fitting = [
+        (len(table.requires), name)
+        for name, table in preset.tables.items()
+        if (not explode or not table.explode or explode in table.explode)
+        and all(renamed.get(column, column.lower()) in present for column in table.requires)
+    ]
+    return max(fitting, key=lambda pair: pair[0])[1] if fitting else None

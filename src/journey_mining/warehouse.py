@@ -1,0 +1,147 @@
+"""The two DuckDB files of a run and what is done with SQL models in them.
+
+`published` is the analysts' file, `store` the private one (staged events, identifiers, ledger, quarantine).
+Models name tables plainly; both files are on the search path.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from journey_mining.errors import JourneyMiningError, ModelError
+from journey_mining.models import Model, find_models, sql_folder
+
+STORAGE_VERSION = "v1.2.0"
+"""Storage format of both files: released DuckDB 1.x tools can open it."""
+OFFLINE_SETTINGS = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
+
+Connection = duckdb.DuckDBPyConnection
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """An open working copy; `connection` has both files attached and the macros loaded."""
+
+    connection: Connection
+
+    def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Connection:
+        """Run one statement with bound parameters."""
+        return self.connection.execute(sql, dict(parameters)) if parameters else self.connection.execute(sql)
+
+    def value(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Any:
+        """The first column of the only row of a query."""
+        rows = self.execute(sql, parameters).fetchall()
+        return rows[0][0] if rows else None
+
+    def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """All rows of a query as dictionaries."""
+        result = self.execute(sql, parameters)
+        names = [column[0] for column in result.description or []]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    def build(self, model: Model, parameters: Mapping[str, Any]) -> int:
+        """Create the model's table anew with its comments; returns its number of rows."""
+        target = qualified(model)
+        bound = {name: parameters[name] for name in model.parameters}
+        try:
+            kind = "temporary table" if model.kept == "batch" else "table"
+            self.execute(f"create or replace {kind} {target} as\n{model.sql}", bound)
+            if model.kept != "batch":
+                self.comment(model)
+            return int(self.value(f"select count(*) from {target}"))
+        except duckdb.Error as error:
+            raise ModelError(
+                f"The model {model.layer}/{model.name}.sql failed: {first_line(error)}.",
+                fix="see it with: journey-mining models --show " + model.name,
+            ) from error
+
+    def comment(self, model: Model) -> None:
+        """Attach the purpose and the column meanings to the model's table."""
+        target = qualified(model)
+        grain = f" Grain: one row per {', '.join(model.grain)}." if model.grain else ""
+        self.execute(f"comment on table {target} is {quoted(model.purpose + grain)}")
+        present = {row["column_name"] for row in self.rows(f"describe {target}")}
+        for column in model.columns.keys() & present:
+            self.execute(f'comment on column {target}."{column}" is {quoted(model.columns[column])}')
+
+    def close(self) -> None:
+        """Checkpoint and close both files."""
+        for name in ("published", "store"):
+            self.execute(f"checkpoint {name}")
+        self.connection.close()
+
+
+def qualified(model: Model) -> str:
+    """The full name of the model's table."""
+    catalog = {"published": "published", "private": "store", "batch": "temp"}[model.kept]
+    return f"{catalog}.main.{model.name}"
+
+
+def quoted(text: str) -> str:
+    """A SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text, without values that follow."""
+    return str(error).strip().split("\n", 1)[0].rstrip(".")
+
+
+def open_warehouse(
+    published: Path,
+    store: Path,
+    spill: Path,
+    prepare: Callable[[Connection], None],
+    memory_limit: str = "6GB",
+    threads: int | None = None,
+) -> Warehouse:
+    """A warehouse over the two files, created when they are missing; spill files are encrypted.
+
+    `prepare` registers the Python functions that the macros call.
+    """
+    shutil.rmtree(spill, ignore_errors=True)
+    spill.mkdir(parents=True, mode=0o700)
+    settings = {**OFFLINE_SETTINGS, "memory_limit": memory_limit, "temp_directory": str(spill)}
+    connection = duckdb.connect(config={**settings, "temp_file_encryption": "true"})
+    connection.execute("set TimeZone = 'UTC'")
+    connection.execute(f"set threads = {threads or os.cpu_count() or 1}")
+    for name, path in (("published", published), ("store", store)):
+        connection.execute(f"attach {quoted(str(path))} as {name} (storage_version {quoted(STORAGE_VERSION)})")
+    connection.execute("set search_path = 'published.main,store.main'")
+    connection.execute((sql_folder() / "store" / "tables.sql").read_text(encoding="utf-8"))
+    prepare(connection)
+    load_macros(connection)
+    return Warehouse(connection)
+
+
+def load_macros(connection: Connection) -> None:
+    """Create the temporary macros of sql/macros, which presets and models share."""
+    for path in sorted((sql_folder() / "macros").glob("*.sql")):
+        connection.execute(path.read_text(encoding="utf-8"))
+
+
+def build_layer(warehouse: Warehouse, layer: str, parameters: Mapping[str, Any]) -> dict[str, int]:
+    """Build every model of a layer in order; returns rows by table."""
+    return {name: warehouse.build(model, parameters) for name, model in find_models(layer).items()}
+
+
+def open_readonly(path: Path) -> Connection:
+    """A read-only connection on a published file; raises an error a user can act on."""
+    if not path.is_file():
+        raise JourneyMiningError(f"{path} does not exist.", fix="publish a snapshot first: journey-mining run")
+    try:
+        connection = duckdb.connect(str(path), read_only=True, config=dict(OFFLINE_SETTINGS))
+        connection.execute("set TimeZone = 'UTC'")
+        return connection
+    except duckdb.Error as error:
+        raise JourneyMiningError(f"{path} cannot be opened: {first_line(error)}.") from error

@@ -1,0 +1,455 @@
+"""A small published database, computed from a random log in plain Python, so that its tables agree with each other."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from math import sqrt
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+STAGES = ["awareness", "consideration", "purchase", "retention", "advocacy"]
+GOAL = "purchase"
+CUTOFF = datetime(2025, 3, 31, 23, 59, 59)
+EXPIRY = timedelta(days=30)
+
+# touchpoint: (stage, channel)
+CATALOG: dict[str, tuple[str | None, str]] = {
+    "ad click": ("awareness", "paid_search"),
+    "landing page": ("awareness", "web"),
+    "newsletter click": ("awareness", "email"),
+    "social post": ("awareness", "social"),
+    "product page": ("consideration", "web"),
+    "pricing page": ("consideration", "web"),
+    "comparison": ("consideration", "web"),
+    "store visit": ("consideration", "store"),
+    "chat question": ("consideration", "chat"),
+    "cart": ("purchase", "web"),
+    "checkout": ("purchase", "web"),
+    "purchase": ("purchase", "web"),
+    "support call": ("retention", "phone"),
+    "ticket opened": ("retention", "email"),
+    "help article": ("retention", "web"),
+    "review": ("advocacy", "web"),
+    "referral": ("advocacy", "email"),
+    "/beta/:id": (None, "unknown"),
+}
+
+
+@dataclass(frozen=True)
+class Journey:
+    """One journey of the log: who, when, and which touchpoints."""
+
+    number: int
+    customer: int
+    touchpoints: tuple[str, ...]
+    times: tuple[datetime, ...]
+
+    @property
+    def goal_step(self) -> int | None:
+        """The 1-based step of the goal, or None."""
+        return self.touchpoints.index(GOAL) + 1 if GOAL in self.touchpoints else None
+
+    @property
+    def state(self) -> str:
+        """converted, dropped_off or open."""
+        if self.goal_step:
+            return "converted"
+        return "open" if CUTOFF - self.times[-1] <= EXPIRY else "dropped_off"
+
+
+@dataclass
+class Log:
+    """What the database is made from; every field may be replaced by a test."""
+
+    journeys: list[Journey] = field(default_factory=list)
+    catalog: dict[str, tuple[str | None, str]] = field(default_factory=lambda: dict(CATALOG))
+    with_feedback: bool = True
+    min_cell: int = 5
+
+
+def random_log(
+    count: int = 600,
+    seed: int = 7,
+    catalog: dict[str, tuple[str | None, str]] | None = None,
+    purchase_weight: float = 1.0,
+    start: datetime = datetime(2025, 1, 1),
+) -> Log:
+    """A random log of `count` journeys over the catalog."""
+    draw = random.Random(seed)
+    known = dict(catalog or CATALOG)
+    names = list(known)
+    weight = {name: 1 / (1 + position % 5) for position, name in enumerate(names)}
+    weight[GOAL] = weight.get(GOAL, 0.0) * purchase_weight
+    journeys = []
+    for number in range(count):
+        path = _random_path(draw, names, known, weight)
+        begin = start + timedelta(seconds=draw.randrange(int((CUTOFF - start).total_seconds() * 0.97)))
+        journeys.append(Journey(number, number % max(1, int(count * 0.8)), path, _times(draw, begin, len(path))))
+    return Log(journeys=journeys, catalog=known)
+
+
+def _random_path(
+    draw: random.Random, names: list[str], known: dict[str, tuple[str | None, str]], weight: dict[str, float]
+) -> tuple[str, ...]:
+    """A path that tends to climb the stages and never repeats a touchpoint directly."""
+    level = 0
+    path: list[str] = []
+    for _ in range(draw.choice([1, 2, 2, 3, 4, 5, 6, 7, 9])):
+        level = min(len(STAGES) - 1, max(0, level + draw.choice([-1, 0, 0, 0, 1, 1])))
+        pool = [name for name in names if known[name][0] in (STAGES[level], None) and weight[name] > 0]
+        pool = [name for name in pool if not path or name != path[-1]]
+        if pool:
+            path.append(draw.choices(pool, [weight[name] for name in pool])[0])
+    return tuple(path) or (names[0],)
+
+
+def _times(draw: random.Random, begin: datetime, count: int) -> tuple[datetime, ...]:
+    """Increasing times, never past the cutoff."""
+    moments = [begin]
+    for _ in range(count - 1):
+        moments.append(min(CUTOFF, moments[-1] + timedelta(seconds=int(draw.expovariate(1 / 90_000)) + 20)))
+    return tuple(moments)
+
+
+def write_published(path: Path, log: Log) -> Path:
+    """The path of a new published database holding the contract's tables for the log."""
+    with duckdb.connect(str(path)) as connection:
+        for name, (columns, rows) in _tables(log).items():
+            connection.execute(f'create table "{name}" ({columns})')
+            rows = list(rows)
+            if rows:
+                connection.register("rows", pd.DataFrame(rows, dtype=object))
+                connection.execute(f'insert into "{name}" select * from rows')
+                connection.unregister("rows")
+    return path
+
+
+def _tables(log: Log) -> dict[str, tuple[str, Iterable[tuple[Any, ...]]]]:
+    """Column definitions and rows of each table."""
+    return {
+        "settings": ("name varchar, value varchar", _settings(log)),
+        "stages": ("stage varchar, stage_number int", [(s, n + 1) for n, s in enumerate(STAGES)]),
+        "events": ("event_id int, occurred_at timestamp, touchpoint varchar, value double, currency varchar", _events(log)),
+        "customers": ("customer_id int, journey_count int, event_count int, is_flagged boolean", _customers(log)),
+        "touchpoints": (
+            "touchpoint varchar, channel varchar, stage varchar, event_count bigint, customer_count bigint, rule varchar",
+            _touchpoints(log),
+        ),
+        "journeys": (
+            "journey_id int, customer_id int, started_at timestamp, ended_at timestamp, state varchar, step_count int,"
+            "entry_channel varchar, entry_touchpoint varchar, last_touchpoint varchar, furthest_stage varchar,"
+            "converted_at timestamp, value double, throughput_seconds double",
+            _journeys(log),
+        ),
+        "journey_steps": (
+            "journey_id int, step_number int, customer_id int, touchpoint varchar, channel varchar, stage varchar,"
+            "started_at timestamp, repeat_count int, gap_seconds double",
+            _steps(log),
+        ),
+        "transitions": (
+            "from_touchpoint varchar, to_touchpoint varchar, transition_count bigint, journey_count bigint,"
+            "customer_count bigint, probability double, probability_into double, median_gap_seconds double,"
+            "p90_gap_seconds double, p95_gap_seconds double, conversion_rate double, conversion_rate_low double,"
+            "conversion_rate_high double, lift double",
+            transition_rows(log),
+        ),
+        "stage_funnel": (
+            "unit varchar, stage varchar, stage_number int, entered bigint, converted bigint, dropped_off bigint,"
+            '"open" bigint, skipped bigint, strict_entered bigint, conversion_rate double, conversion_rate_low double,'
+            "conversion_rate_high double, median_seconds double",
+            _funnel(log),
+        ),
+        "step_flow": (
+            "anchor varchar, step_number int, from_touchpoint varchar, to_touchpoint varchar, journey_count bigint",
+            flow_rows(log),
+        ),
+        "variants": (
+            "variant_id varchar, variant varchar, step_count int, journey_count bigint, customer_count bigint,"
+            "converted_count bigint, conversion_rate double, share double, cumulative_share double,"
+            "median_throughput_seconds double, variant_rank int",
+            _variants(log),
+        ),
+        "channel_switches": ("from_channel varchar, to_channel varchar, switch_count bigint", []),
+        "feedback": (
+            "stage varchar, touchpoint varchar, score_kind varchar, score_min double, score_max double,"
+            "response_count bigint, score double, score_low double, score_high double, invited_count bigint,"
+            "response_rate double",
+            FEEDBACK if log.with_feedback and log.journeys else [],
+        ),
+        "kpi_daily": ("local_date date, event_count bigint, journey_count bigint, converted_count bigint", _daily(log)),
+        **_health_tables(log),
+    }
+
+
+FEEDBACK: list[tuple[Any, ...]] = [
+    ("consideration", None, "csat", 1, 5, 84, 0.71, 0.61, 0.80, 300, 0.28),
+    ("consideration", "chat question", "csat", 1, 5, 41, 0.55, 0.41, 0.69, 120, 0.34),
+    ("purchase", None, "csat", 1, 5, 132, 0.83, 0.76, 0.88, 400, 0.33),
+    ("purchase", None, "ces", 1, 7, 61, 5.2, 4.8, 5.6, 200, 0.305),
+    ("advocacy", None, "nps", 0, 10, 58, 34.0, 15.0, 52.0, 190, 0.305),
+    ("advocacy", None, "csat", 1, 5, 3, 1.0, 0.44, 1.0, 9, 0.33),
+]
+
+
+def _health_tables(log: Log) -> dict[str, tuple[str, Iterable[tuple[Any, ...]]]]:
+    """Sources, quarantine, run, audits and identity flags."""
+    events = sum(len(journey.touchpoints) for journey in log.journeys)
+    web, crm = events // 2, events - events // 2
+    return {
+        "quarantine_summary": (
+            "source varchar, reason varchar, record_count bigint, first_file varchar, example_line bigint",
+            [("web", "time is not a timestamp", 12, "web/2025-01.jsonl", 44)] if events else [],
+        ),
+        "source_files": (
+            "file_id int, source varchar, system varchar, table_name varchar, path varchar, sha256 varchar,"
+            "byte_count bigint, record_count bigint, event_count bigint, duplicate_count bigint,"
+            "quarantined_count bigint, first_event_at timestamp, last_event_at timestamp, status varchar",
+            [
+                (1, "web", "ga4", "events", "web/2025-01.jsonl", "0" * 64, 10_000, web + 19, web, 7, 12, *_span(log), "read"),
+                (2, "crm", "hubspot", "contacts", "crm/contacts.csv", "1" * 64, 9_000, crm, crm, 0, 0, *_span(log), "read"),
+            ]
+            if events
+            else [],
+        ),
+        "runs": (
+            "run_id varchar, cutoff_at timestamp, started_at timestamp, seconds double, version varchar,"
+            "config_fingerprint varchar, model_fingerprint varchar, event_count bigint, customer_count bigint,"
+            "journey_count bigint, unmapped_share double, stitched_share double, late_count bigint",
+            [
+                ("run-1", CUTOFF, CUTOFF, 3.2, "0.1.0", "abc", "def", events, len({j.customer for j in log.journeys}),
+                 len(log.journeys), 0.031, 0.62, 18)
+            ],
+        ),
+        "audits": (
+            "audit varchar, severity varchar, status varchar, offending_count bigint, detail varchar",
+            [
+                ("lines are conserved", "stop", "passed", 0, None),
+                ("sessions are human", "warn", "warned", 2, "2 sessions over 24 hours"),
+            ],
+        ),
+        "identity_flags": (
+            "identifier_type varchar, identifier_hash varchar, reason varchar, link_count bigint",
+            [("email", "deadbeefcafe", "shared", 31), ("cookie", "feedfacefeed", "poisoned", 900)] if events else [],
+        ),
+    }
+
+
+def _span(log: Log) -> tuple[datetime, datetime]:
+    """The first and the last moment of the log."""
+    return min(j.times[0] for j in log.journeys), max(j.times[-1] for j in log.journeys)
+
+
+def _settings(log: Log) -> list[tuple[str, str]]:
+    """Settings as the pipeline writes them: text."""
+    return [
+        ("goal", GOAL), ("timezone", "Europe/Berlin"), ("inactivity_seconds", "1800"),
+        ("expiry_seconds", str(int(EXPIRY.total_seconds()))), ("min_cell", str(log.min_cell)),
+        ("title", "Northwind Outdoor"),
+    ]  # fmt: skip
+
+
+def _events(log: Log) -> Iterator[tuple[Any, ...]]:
+    for journey in log.journeys:
+        for name, moment in zip(journey.touchpoints, journey.times, strict=True):
+            paid = name == GOAL
+            yield journey.number, moment, name, 80.0 if paid else None, "EUR" if paid else None
+
+
+def _customers(log: Log) -> list[tuple[Any, ...]]:
+    events: Counter[int] = Counter()
+    journeys: Counter[int] = Counter()
+    for journey in log.journeys:
+        events[journey.customer] += len(journey.touchpoints)
+        journeys[journey.customer] += 1
+    return [(customer, journeys[customer], events[customer], False) for customer in journeys]
+
+
+def _touchpoints(log: Log) -> list[tuple[Any, ...]]:
+    events: Counter[str] = Counter()
+    customers: dict[str, set[int]] = defaultdict(set)
+    for journey in log.journeys:
+        for name in journey.touchpoints:
+            events[name] += 1
+            customers[name].add(journey.customer)
+    return [
+        (name, log.catalog[name][1], log.catalog[name][0], events[name], len(customers[name]), f"rule {number}")
+        for number, name in enumerate(events)
+    ]
+
+
+def _journeys(log: Log) -> Iterator[tuple[Any, ...]]:
+    for journey in log.journeys:
+        stages = [log.catalog[name][0] for name in journey.touchpoints]
+        reached = [STAGES.index(stage) for stage in stages if stage]
+        goal_at = journey.times[journey.goal_step - 1] if journey.goal_step else None
+        first, last = journey.touchpoints[0], journey.touchpoints[-1]
+        yield (
+            journey.number, journey.customer, journey.times[0], journey.times[-1], journey.state,
+            len(journey.touchpoints), log.catalog[first][1], first, last,
+            STAGES[max(reached)] if reached else None, goal_at, 80.0 * journey.touchpoints.count(GOAL) or None,
+            (journey.times[-1] - journey.times[0]).total_seconds(),
+        )  # fmt: skip
+
+
+def _steps(log: Log) -> Iterator[tuple[Any, ...]]:
+    for journey in log.journeys:
+        before = None
+        for number, (name, moment) in enumerate(zip(journey.touchpoints, journey.times, strict=True), start=1):
+            stage, channel = log.catalog[name]
+            gap = (moment - before).total_seconds() if before else None
+            yield journey.number, number, journey.customer, name, channel, stage, moment, 1 + number % 2, gap
+            before = moment
+
+
+def wilson(successes: int, trials: int) -> tuple[float | None, float | None, float | None]:
+    """Rate and 95 % Wilson bounds, or Nones without trials."""
+    if not trials:
+        return None, None, None
+    z, rate = 1.959963984540054, successes / trials
+    centre = (rate + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z * sqrt(rate * (1 - rate) / trials + z * z / (4 * trials * trials)) / (1 + z * z / trials)
+    return rate, max(0.0, centre - half), min(1.0, centre + half)
+
+
+def transition_rows(log: Log) -> list[tuple[Any, ...]]:
+    """Rows of the transitions table."""
+    count: Counter[tuple[str, str]] = Counter()
+    journeys: dict[tuple[str, str], set[Journey]] = defaultdict(set)
+    gaps: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for journey in log.journeys:
+        path = ("__start__", *journey.touchpoints, "__end__")
+        for position, pair in enumerate(zip(path, path[1:], strict=False)):
+            count[pair] += 1
+            journeys[pair].add(journey)
+            if 0 < position < len(journey.times):
+                gaps[pair].append((journey.times[position] - journey.times[position - 1]).total_seconds())
+    out, into = Counter[str](), Counter[str]()
+    for (source, target), number in count.items():
+        out[source] += number
+        into[target] += number
+    base = wilson(*_matured(log.journeys))[0]
+    rows = []
+    for (source, target), number in sorted(count.items()):
+        rate, low, high = wilson(*_matured(journeys[source, target]))
+        gap = sorted(gaps[source, target])
+        rows.append((
+            source, target, number, len(journeys[source, target]), len({j.customer for j in journeys[source, target]}),
+            number / out[source], number / into[target], median(gap) if gap else None,
+            gap[int(0.9 * (len(gap) - 1))] if gap else None, gap[int(0.95 * (len(gap) - 1))] if gap else None,
+            rate, low, high, rate / base if rate is not None and base else None,
+        ))  # fmt: skip
+    return rows
+
+
+def _matured(journeys: Iterable[Journey]) -> tuple[int, int]:
+    """Converted journeys and matured journeys."""
+    states = Counter(journey.state for journey in journeys)
+    return states["converted"], states["converted"] + states["dropped_off"]
+
+
+def _funnel(log: Log) -> Iterator[tuple[Any, ...]]:
+    units: dict[str, dict[int, list[Journey]]] = {"customers": defaultdict(list), "journeys": defaultdict(list)}
+    for journey in log.journeys:
+        units["customers"][journey.customer].append(journey)
+        units["journeys"][journey.number].append(journey)
+    for unit, members in units.items():
+        firsts = [_first_entries(log, group) for group in members.values()]
+        still = [max(j.times[-1] for j in group) >= CUTOFF - EXPIRY for group in members.values()]
+        for level, stage in enumerate(STAGES):
+            entered = [n for n, first in enumerate(firsts) if any(k >= level for k in first)]
+            gone_on = [n for n in entered if any(k > level for k in firsts[n])]
+            stayed = [n for n in entered if n not in set(gone_on)]
+            last = level == len(STAGES) - 1
+            converted = len(entered) if last else len(gone_on)
+            is_open = 0 if last else sum(still[n] for n in stayed)
+            dropped = 0 if last else len(stayed) - is_open
+            skipped = sum(level not in firsts[n] for n in entered)
+            waits = [
+                min(t for k, t in firsts[n].items() if k > level) - firsts[n][level] for n in gone_on if level in firsts[n]
+            ]
+            rate = (None, None, None) if last else wilson(converted, converted + dropped)
+            seconds = median(abs(w.total_seconds()) for w in waits) if waits else None
+            yield unit, stage, level + 1, len(entered), converted, dropped, is_open, skipped, None, *rate, seconds
+
+
+def _first_entries(log: Log, group: list[Journey]) -> dict[int, datetime]:
+    """The first entry of each stage number."""
+    first: dict[int, datetime] = {}
+    for journey in group:
+        for name, moment in zip(journey.touchpoints, journey.times, strict=True):
+            stage = log.catalog[name][0]
+            if stage:
+                level = STAGES.index(stage)
+                first[level] = min(first.get(level, moment), moment)
+    return first
+
+
+def flow_rows(log: Log, limit: int = 8) -> list[tuple[Any, ...]]:
+    """Rows of the step_flow table, for both anchors."""
+    count: Counter[tuple[str, int, str, str]] = Counter()
+    for journey in log.journeys:
+        path = journey.touchpoints[: journey.goal_step] if journey.goal_step else journey.touchpoints
+        end = {"converted": "__converted__", "open": "__open__", "dropped_off": "__dropped_off__"}[journey.state]
+        ahead = ["__start__", *path[:limit], "__beyond__" if len(path) > limit else end]
+        for number, pair in enumerate(zip(ahead, ahead[1:], strict=False)):
+            count["start", number, *pair] += 1
+        if journey.goal_step:
+            back = ["__start__", *path] if len(path) <= limit else ["__beyond__", *path[-limit:]]
+            for number, pair in enumerate(zip(reversed(back), list(reversed(back))[1:], strict=False), start=1):
+                count["conversion", number, pair[1], pair[0]] += 1
+    return [(*key, number) for key, number in sorted(count.items())]
+
+
+def _variants(log: Log) -> Iterator[tuple[Any, ...]]:
+    groups: dict[tuple[str, ...], list[Journey]] = defaultdict(list)
+    for journey in log.journeys:
+        groups[journey.touchpoints].append(journey)
+    seen = 0
+    ranked = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
+    for rank, (path, group) in enumerate(ranked, start=1):
+        seen += len(group)
+        converted, matured = _matured(group)
+        seconds = median((j.times[-1] - j.times[0]).total_seconds() for j in group)
+        yield (
+            f"v{rank}", " > ".join(path), len(path), len(group), len({j.customer for j in group}), converted,
+            converted / matured if matured else None, len(group) / len(log.journeys), seen / len(log.journeys),
+            seconds, rank,
+        )  # fmt: skip
+
+
+def _daily(log: Log) -> list[tuple[Any, ...]]:
+    started = Counter(journey.times[0].date() for journey in log.journeys)
+    return [(day, number, number, 0) for day, number in sorted(started.items())]
+
+
+def hostile_log() -> Log:
+    """A log whose names try to break out of HTML, JSON, CSV and SQL."""
+    names = {
+        "</script><img src=x onerror=alert(1)>": "ad click",
+        "=cmd|' /C calc'!A0": "landing page",
+        "\u202eevil ünïcødé 🛒 \"quotes\" 'single' `tick` {{ 7*7 }}": "product page",
+        "x" * 300: "cart",
+        "<!-- <script> a > b --> ]]>": "support call",
+    }
+    renamed = {old: new for new, old in names.items()}
+    plain = random_log(count=300, seed=3)
+    journeys = [replace(j, touchpoints=tuple(renamed.get(t, t) for t in j.touchpoints)) for j in plain.journeys]
+    return Log(journeys=journeys, catalog={renamed.get(t, t): v for t, v in plain.catalog.items()})
+
+
+def wide_log(touchpoints: int = 300) -> Log:
+    """A log of very many touchpoints."""
+    channels = ["web", "email", "phone", "chat", "store", "social", "paid_search", "app", "partner", "post"]
+    catalog: dict[str, tuple[str | None, str]] = {
+        f"touchpoint {n:03d}": (STAGES[n % 5], channels[n % 10]) for n in range(touchpoints)
+    }
+    catalog[GOAL] = ("purchase", "web")
+    return random_log(count=3000, seed=11, catalog=catalog)
