@@ -69,6 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
         with server.private_state(config):
             print(backfill(cutoffs, str(given.config)))
     except JourneyMiningError as error:
+        tasks.release_frames(error)
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return error.exit_code
     return 0

@@ -69,6 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
             else:
                 print(nightly(str(given.config), given.cutoff, given.rebuild))
     except JourneyMiningError as error:
+        tasks.release_frames(error)
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return error.exit_code
     return 0

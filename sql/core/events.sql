@@ -33,13 +33,27 @@
 -- column: session_hint      the system's own session id
 -- column: file_id           file that it was read from (source_files)
 -- column: line              line of the file, or position in a JSON document
+-- The day changes with the quarter of an hour at most, so the zone is looked up once a quarter.
+with quarters as (
+    select distinct occurred_us // 900000000 as quarter_number
+    from staged_events
+    where occurred_us <= $cutoff_us
+),
+
+dated as (
+    select
+        quarter_number,
+        cast(timezone($timezone, timezone('UTC', make_timestamp(quarter_number * 900000000))) as date) as local_date
+    from quarters
+)
+
 select
     e.event_id,
     t.source,
     t.system,
     make_timestamp(e.occurred_us) as occurred_at,
     e.occurred_us,
-    cast(timezone($timezone, timezone('UTC', make_timestamp(e.occurred_us))) as date) as local_date,
+    d.local_date,
     t.event_name,
     t.initiator,
     t.is_background,
@@ -70,5 +84,6 @@ select
 from staged_events as e
 inner join touchpoint_signatures as t on e.signature_id = t.signature_id
 inner join files as f on e.file_no = f.file_no
+inner join dated as d on e.occurred_us // 900000000 = d.quarter_number
 left join positions as p on e.event_id = p.event_id
 where e.occurred_us <= $cutoff_us

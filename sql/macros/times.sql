@@ -36,8 +36,13 @@ create or replace temp macro seconds_or_text_us(moment, zone) as
 
 create or replace temp macro micros_us(amount) as try_cast(amount as bigint);
 
--- Readable: within 1995 to 2100. Anything else is a broken clock or a wrong unit, and is not guessed at.
-create or replace temp macro is_plausible(moment_us) as
-    moment_us between 788918400000000 and 4102444800000000;
+-- Plausible: a written time of 1900 to 2100. A bare number (an epoch) before 1995 is most likely in the wrong unit;
+-- it is not guessed at either.
+create or replace temp macro is_plausible(moment_us, moment) as
+    moment_us < 4102444800000000
+    and moment_us >= case
+        when regexp_matches(moment, '^-?[0-9.]+$') then 788918400000000
+        else -2208988800000000
+    end;
 
 create or replace temp macro to_timestamp_utc(moment_us) as make_timestamp(moment_us);

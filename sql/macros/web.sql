@@ -1,5 +1,7 @@
 -- Web addresses and campaigns.
 
+create or replace temp macro address_without_query(address) as split_part(split_part(address, '?', 1), '#', 1);
+
 create or replace temp macro url_path(address) as
     regexp_extract(address, '^(?:[A-Za-z][A-Za-z0-9+.-]*:)?(?://[^/?#]*)?([^?#]*)', 1);
 
@@ -69,3 +71,15 @@ create or replace temp macro is_bot_agent(agent) as
         lower(agent),
         'bot\b|bot/|crawl|spider|slurp|headless|phantomjs|lighthouse|pingdom|uptime|python-requests|^curl/|^wget/|facebookexternalhit'
     );
+
+-- Medium of a support request, from the channel that the support system names.
+create or replace temp macro support_channel(via) as
+    case
+        when regexp_matches(lower(via), 'mail') then 'email'
+        when regexp_matches(lower(via), '^(web|help_center|mobile)') then 'web'
+        when regexp_matches(lower(via), 'chat|messag|whatsapp|^line$|telegram|wechat') then 'chat'
+        when regexp_matches(lower(via), 'voice|phone|call') then 'phone'
+        when lower(via) = 'sms' then 'sms'
+        when regexp_matches(lower(via), 'facebook|twitter|instagram') then 'social'
+        else 'support'
+    end;

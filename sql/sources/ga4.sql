@@ -10,7 +10,7 @@ tables:
       event_date: VARCHAR
       event_timestamp: VARCHAR
       event_name: VARCHAR
-      event_params: [{key: VARCHAR, value: {string_value: VARCHAR, int_value: VARCHAR, float_value: VARCHAR, double_value: VARCHAR}}]
+      event_params: [{key: VARCHAR, value: {string_value: VARCHAR, int_value: BIGINT, float_value: DOUBLE, double_value: DOUBLE}}]
       event_value_in_usd: VARCHAR
       user_id: VARCHAR
       user_pseudo_id: VARCHAR
@@ -42,9 +42,11 @@ parametrised as (
         event_params[list_position(keys, 'campaign')]."value".string_value as param_campaign,
         event_params[list_position(keys, 'currency')]."value".string_value as param_currency,
         coalesce(
-            event_params[list_position(keys, 'ga_session_id')]."value".int_value,
+            cast(event_params[list_position(keys, 'ga_session_id')]."value".int_value as varchar),
             event_params[list_position(keys, 'ga_session_id')]."value".string_value
         ) as ga_session_id,
+        -- Equal for the same parameters in any order.
+        list_sum(list_transform(event_params, lambda p: cast(hash(p) as hugeint))) as params_hash,
         session_traffic_source_last_click.manual_campaign as last_click,
         coalesce(user_pseudo_id, client_id) as cookie
     from keyed
@@ -70,7 +72,7 @@ select
     concat_ws(
         chr(31),
         coalesce(stream_id, ''), coalesce(cookie, ''), coalesce(ga_session_id, ''), coalesce(event_name, ''),
-        coalesce(event_timestamp, ''), coalesce(cast(list_sort(event_params) as varchar), '')
+        coalesce(event_timestamp, ''), coalesce(params_hash, 0)
     ) as native_key,
     event_timestamp as occurred_text,
     micros_us(event_timestamp) as occurred_us,
@@ -78,7 +80,8 @@ select
     'customer' as initiator,
     event_name in ('session_start', 'first_visit', 'user_engagement', 'scroll', 'first_open', 'app_remove', 'os_update')
         as is_background,
-    coalesce(campaign_channel(campaign_source, campaign_medium, is_paid_click), 'web') as channel,
+    'web' as fallback_channel,
+    is_paid_click,
     page_location as page_url,
     campaign_source,
     campaign_medium,

@@ -55,7 +55,6 @@ tables:
       network_userid: VARCHAR
       domain_sessionid: VARCHAR
       page_url: VARCHAR
-      page_referrer: VARCHAR
       mkt_source: VARCHAR
       mkt_medium: VARCHAR
       mkt_campaign: VARCHAR
@@ -76,7 +75,7 @@ tables:
 with rows_read as (
     select
         file_no, line, raw, event_id, event, event_name, event_fingerprint, platform, collector_tstamp,
-        derived_tstamp, user_id, domain_userid, network_userid, domain_sessionid, page_url, page_referrer,
+        derived_tstamp, user_id, domain_userid, network_userid, domain_sessionid, page_url,
         mkt_source, mkt_medium, mkt_campaign, mkt_clickid, refr_medium, refr_source, se_category, se_action,
         se_value, tr_orderid, tr_total, tr_currency, dvce_type, dvce_ismobile, useragent,
         derived_contexts as contexts
@@ -84,7 +83,7 @@ with rows_read as (
     union all
     select
         file_no, line, raw, event_id, event, event_name, event_fingerprint, platform, collector_tstamp,
-        derived_tstamp, user_id, domain_userid, network_userid, domain_sessionid, page_url, page_referrer,
+        derived_tstamp, user_id, domain_userid, network_userid, domain_sessionid, page_url,
         mkt_source, mkt_medium, mkt_campaign, mkt_clickid, refr_medium, refr_source, se_category, se_action,
         se_value, tr_orderid, tr_total, tr_currency, dvce_type, dvce_ismobile, useragent,
         contexts_com_iab_snowplow_spiders_and_robots_1_0_0 as contexts
@@ -122,14 +121,14 @@ select
     time_us(collector_tstamp, 'UTC') as received_us,
     own_name as event_name,
     case when is_bot then 'system' else 'customer' end as initiator,
-    is_bot or own_name in ('page_ping', 'transaction_item') as is_background,
-    coalesce(
-        campaign_channel(mkt_source, mkt_medium, mkt_clickid is not null),
-        referrer_channel(refr_medium),
-        case when platform in ('mob', 'app') then 'app' else 'web' end
-    ) as channel,
+    is_bot or own_name in ('page_ping', 'transaction_item', 'cmp_visible') as is_background,
+    case
+        when coalesce(mkt_source, mkt_medium, mkt_clickid) is null
+            then coalesce(referrer_channel(refr_medium), case when platform in ('mob', 'app') then 'app' else 'web' end)
+    end as channel,
+    'web' as fallback_channel,
+    mkt_clickid is not null as is_paid_click,
     page_url,
-    page_referrer as referrer,
     coalesce(mkt_source, case when refr_medium <> 'internal' then refr_source end) as campaign_source,
     mkt_medium as campaign_medium,
     mkt_campaign as campaign_name,

@@ -16,36 +16,44 @@ repeated as (
 -- Of several deliveries the first received counts; then the first by file and line.
 ranked as (
     select
-        v.*,
-        case
-            when r.event_id is null then 1
-            else row_number() over (
-                partition by v.event_id order by coalesce(v.received_us, 9223372036854775807), v.file_no, v.line, v.item
-            )
-        end as delivery_number
+        v.file_no,
+        v.line,
+        v.item,
+        row_number() over (
+            partition by v.event_id order by coalesce(v.received_us, 9223372036854775807), v.file_no, v.line, v.item
+        ) as delivery_number
     from valid as v
-    left join repeated as r on v.event_id = r.event_id
+    inner join repeated as r on v.event_id = r.event_id
+),
+
+later as (
+    select
+        file_no,
+        line,
+        item
+    from ranked
+    where delivery_number > 1
 )
 
 select
-    event_id,
-    file_no,
-    line,
-    item,
-    occurred_us,
-    received_us,
-    sequence,
-    identity_key,
-    signature_id,
-    campaign_name,
-    object_id,
-    actor,
-    "value",
-    currency,
-    score,
-    score_min,
-    score_max,
-    session_hint
-from ranked
-where delivery_number = 1
-    and event_id not in (select event_id from staged_events)
+    v.event_id,
+    v.file_no,
+    v.line,
+    v.item,
+    v.occurred_us,
+    v.received_us,
+    v.sequence,
+    v.identity_key,
+    v.signature_id,
+    v.campaign_name,
+    v.object_id,
+    v.actor,
+    v."value",
+    v.currency,
+    v.score,
+    v.score_min,
+    v.score_max,
+    v.session_hint
+from valid as v
+where v.event_id not in (select event_id from staged_events)
+    and (v.file_no, v.line, v.item) not in (select (file_no, line, item) from later)

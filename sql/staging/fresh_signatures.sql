@@ -1,13 +1,31 @@
 -- Kinds of event in the batch that the store does not know yet.
 -- grain: one row per signature_id
 -- kept: batch
-select distinct
+with examples as (
+    select
+        signature_id,
+        min(event_id) as event_id
+    from staged_items
+    where reject_reason is null
+        and signature_id not in (select signature_id from signatures)
+    group by signature_id
+),
+
+-- The same event may have been delivered twice.
+described as (
+    select distinct on (e.signature_id) s.*
+    from examples as e
+    inner join staged_items as s on e.event_id = s.event_id and e.signature_id = s.signature_id
+    order by e.signature_id, s.file_no, s.line, s.item
+)
+
+select
     signature_id,
     $source as source,
     event_name,
     initiator,
     is_background,
-    channel,
+    coalesce(channel, campaign_channel(campaign_source, campaign_medium, is_paid_click), fallback_channel) as channel,
     device,
     page_path,
     object_type,
@@ -17,6 +35,4 @@ select distinct
     score_kind,
     given_touchpoint,
     given_stage
-from staged_items
-where reject_reason is null
-    and signature_id not in (select signature_id from signatures)
+from described

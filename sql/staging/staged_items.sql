@@ -33,7 +33,7 @@ judged as (
             when occurred_us is null and not has_zone(occurred_text)
                 and try_cast(occurred_text as timestamp) is not null then 'time without a zone'
             when occurred_us is null then 'unreadable time'
-            when not is_plausible(occurred_us) then 'implausible time'
+            when not coalesce(is_plausible(occurred_us, coalesce(occurred_text, '')), false) then 'implausible time'
             when event_name is null or trim(event_name) = '' then 'no event name'
         end as reason
     from numbered
@@ -42,9 +42,9 @@ judged as (
 described as (
     select
         j.*,
-        page_path_of(page_url) as page_path,
-        url_domain(referrer) as referrer_domain
+        p.page_path
     from judged as j
+    left join page_paths as p on address_without_query(j.page_url) = p.page
 )
 
 select
@@ -53,20 +53,22 @@ select
     d.item,
     cast(md5(concat_ws(chr(31), $source, d.native_key, d.occurrence)) as uuid) as event_id,
     d.occurred_us,
-    case when is_plausible(d.received_us) then d.received_us end as received_us,
+    case when is_plausible(d.received_us, '') then d.received_us end as received_us,
     coalesce(d.sequence, case when $keeps_repeats then d.line end, 0) as sequence,
     i.identity_key,
     hash(
-        $source, d.event_name, d.initiator, d.is_background, d.channel, d.device, d.page_path, d.object_type, d.status,
-        d.campaign_source, d.campaign_medium, d.score_kind, d.given_touchpoint, d.given_stage
+        $source, d.event_name, d.initiator, d.is_background, d.channel, d.fallback_channel, d.is_paid_click, d.device,
+        d.page_path, d.object_type, d.status, d.campaign_source, d.campaign_medium, d.score_kind, d.given_touchpoint,
+        d.given_stage
     ) as signature_id,
     d.event_name,
     d.initiator,
     d.is_background,
     d.channel,
+    d.fallback_channel,
+    d.is_paid_click,
     d.device,
     d.page_path,
-    d.referrer_domain,
     d.object_type,
     d.status,
     d.campaign_source,
@@ -74,7 +76,8 @@ select
     d.campaign_name,
     d.given_touchpoint,
     d.given_stage,
-    d.object_id,
+    -- A person is no object: the ids of people are identifiers, and leave the batch hashed only.
+    case when d.object_type not in ('contact', 'user', 'person', 'lead') then d.object_id end as object_id,
     d.actor,
     d."value",
     d.currency,

@@ -208,17 +208,20 @@ def models(show: str | None, as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--customers", default=800, show_default=True, help="People in the company.")
-@click.option("--days", default=120, show_default=True, help="Days of history.")
+@click.option("--customers", default=700, show_default=True, help="People in the company.")
+@click.option("--days", default=100, show_default=True, help="Days of history.")
 @click.option("--seed", default=7, show_default=True, help="Seed of the random draw.")
+@click.option("--events", type=int, help="About so many web events, in place of --customers.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write into.")
-@click.option("--web-format", type=click.Choice(["jsonl", "parquet"]), default="jsonl", show_default=True)
-def sample(customers: int, days: int, seed: int, out: Path, web_format: str) -> None:
+@click.option("--web-format", type=click.Choice(["jsonl", "parquet"]), default="jsonl", show_default=True, help="Web export.")
+def sample(customers: int, days: int, seed: int, events: int | None, out: Path, web_format: str) -> None:
     """Write a made-up company's exports in genuine vendor formats, with its planted truths and a journey.yaml."""
-    from journey_mining.sample import write_company
+    from journey_mining.sample import customers_for_events, write_company
 
-    summary = write_company(out, customers, days, seed, web_format=web_format)  # type: ignore[arg-type]
-    click.echo(summary)
+    if events is not None:
+        customers = customers_for_events(events, days, seed)
+    summary = write_company(out, customers, days, seed, web_format="parquet" if web_format == "parquet" else "jsonl")
+    _print_table(("what", "count"), list(summary.model_dump().items()))
     click.echo(f"next: journey-mining run --config {out / 'journey.yaml'}")
 
 

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from math import sqrt
 from pathlib import Path
 from statistics import median
@@ -51,6 +52,7 @@ class Journey:
     customer: int
     touchpoints: tuple[str, ...]
     times: tuple[datetime, ...]
+    is_flagged: bool = False
 
     @property
     def goal_step(self) -> int | None:
@@ -137,8 +139,15 @@ def _tables(log: Log) -> dict[str, tuple[str, Iterable[tuple[Any, ...]]]]:
     return {
         "settings": ("name varchar, value varchar", _settings(log)),
         "stages": ("stage varchar, stage_number int", [(s, n + 1) for n, s in enumerate(STAGES)]),
-        "events": ("event_id int, occurred_at timestamp, touchpoint varchar, value double, currency varchar", _events(log)),
-        "customers": ("customer_id int, journey_count int, event_count int, is_flagged boolean", _customers(log)),
+        "events": (
+            "event_id int, occurred_at timestamp, touchpoint varchar, value double, currency varchar,"
+            "stage varchar, is_background boolean",
+            _events(log),
+        ),
+        "customers": (
+            "customer_id int, journey_count int, event_count int, is_flagged boolean, sources varchar",
+            _customers(log),
+        ),
         "touchpoints": (
             "touchpoint varchar, channel varchar, stage varchar, event_count bigint, customer_count bigint, rule varchar",
             _touchpoints(log),
@@ -146,7 +155,7 @@ def _tables(log: Log) -> dict[str, tuple[str, Iterable[tuple[Any, ...]]]]:
         "journeys": (
             "journey_id int, customer_id int, started_at timestamp, ended_at timestamp, state varchar, step_count int,"
             "entry_channel varchar, entry_touchpoint varchar, last_touchpoint varchar, furthest_stage varchar,"
-            "converted_at timestamp, value double, throughput_seconds double",
+            "converted_at timestamp, value double, throughput_seconds double, is_flagged boolean",
             _journeys(log),
         ),
         "journey_steps": (
@@ -260,7 +269,8 @@ def _events(log: Log) -> Iterator[tuple[Any, ...]]:
     for journey in log.journeys:
         for name, moment in zip(journey.touchpoints, journey.times, strict=True):
             paid = name == GOAL
-            yield journey.number, moment, name, 80.0 if paid else None, "EUR" if paid else None
+            value, currency = (80.0, "EUR") if paid else (None, None)
+            yield journey.number, moment, name, value, currency, log.catalog[name][0], False
 
 
 def _customers(log: Log) -> list[tuple[Any, ...]]:
@@ -269,7 +279,7 @@ def _customers(log: Log) -> list[tuple[Any, ...]]:
     for journey in log.journeys:
         events[journey.customer] += len(journey.touchpoints)
         journeys[journey.customer] += 1
-    return [(customer, journeys[customer], events[customer], False) for customer in journeys]
+    return [(c, journeys[c], events[c], False, "crm, web" if c % 3 else "web") for c in journeys]
 
 
 def _touchpoints(log: Log) -> list[tuple[Any, ...]]:
@@ -295,7 +305,7 @@ def _journeys(log: Log) -> Iterator[tuple[Any, ...]]:
             journey.number, journey.customer, journey.times[0], journey.times[-1], journey.state,
             len(journey.touchpoints), log.catalog[first][1], first, last,
             STAGES[max(reached)] if reached else None, goal_at, 80.0 * journey.touchpoints.count(GOAL) or None,
-            (journey.times[-1] - journey.times[0]).total_seconds(),
+            (journey.times[-1] - journey.times[0]).total_seconds(), journey.is_flagged,
         )  # fmt: skip
 
 
@@ -326,7 +336,7 @@ def transition_rows(log: Log) -> list[tuple[Any, ...]]:
     gaps: dict[tuple[str, str], list[float]] = defaultdict(list)
     for journey in log.journeys:
         path = ("__start__", *journey.touchpoints, "__end__")
-        for position, pair in enumerate(zip(path, path[1:], strict=False)):
+        for position, pair in enumerate(pairwise(path)):
             count[pair] += 1
             journeys[pair].add(journey)
             if 0 < position < len(journey.times):
@@ -399,11 +409,11 @@ def flow_rows(log: Log, limit: int = 8) -> list[tuple[Any, ...]]:
         path = journey.touchpoints[: journey.goal_step] if journey.goal_step else journey.touchpoints
         end = {"converted": "__converted__", "open": "__open__", "dropped_off": "__dropped_off__"}[journey.state]
         ahead = ["__start__", *path[:limit], "__beyond__" if len(path) > limit else end]
-        for number, pair in enumerate(zip(ahead, ahead[1:], strict=False)):
+        for number, pair in enumerate(pairwise(ahead)):
             count["start", number, *pair] += 1
         if journey.goal_step:
             back = ["__start__", *path] if len(path) <= limit else ["__beyond__", *path[-limit:]]
-            for number, pair in enumerate(zip(reversed(back), list(reversed(back))[1:], strict=False), start=1):
+            for number, pair in enumerate(pairwise(reversed(back)), start=1):
                 count["conversion", number, pair[1], pair[0]] += 1
     return [(*key, number) for key, number in sorted(count.items())]
 

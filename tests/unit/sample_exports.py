@@ -105,27 +105,43 @@ def normalised(value: str) -> str:
     return re.sub(r"[ -]", "", value) if value.startswith("+") else value.lower()
 
 
-def exported_links(out: Path) -> Iterator[tuple[Pair, Pair]]:
-    """Pairs of identifiers that stand in one record."""
+def users_of_cookies(out: Path) -> dict[str, set[str]]:
+    """The accounts that were logged in on each cookie."""
+    users = defaultdict(set)
     for event in read_events(out):
-        yield ("cookie", event.get("user_pseudo_id", "")), ("user_id", event.get("user_id", ""))
+        if event.get("user_id", "undefined") != "undefined" and "user_pseudo_id" in event:
+            users[event["user_pseudo_id"]].add(event["user_id"])
+    return users
+
+
+def exported_links(out: Path) -> Iterator[tuple[Pair, Pair]]:
+    """Pairs of identifiers that stand in one record; a cookie with two accounts links nothing."""
+    shared = {cookie for cookie, users in users_of_cookies(out).items() if len(users) > 1}
+    for event in read_events(out):
+        if event.get("user_pseudo_id", "") not in shared:
+            yield ("cookie", event.get("user_pseudo_id", "")), ("user_id", event.get("user_id", ""))
     for contact in read_documents(out, "crm/contacts*.json", "contacts"):
-        here = ("contact_id", str(contact["vid"]))
-        for kind, name in (("email", "email"), ("phone", "phone"), ("user_id", "customer_id")):
-            yield here, (kind, normalised(contact["properties"].get(name, {"value": ""})["value"]))
-        for profile in contact["identity-profiles"]:
-            yield here, ("contact_id", str(profile["vid"]))
-            for identity in profile["identities"]:
-                yield (
-                    ("contact_id", str(profile["vid"])),
-                    (identity["type"].lower(), normalised(identity["value"])),
-                )
+        yield from contact_links(contact)
     for user in read_documents(out, "support/users*.json", "users"):
         for kind, name in (("email", "email"), ("phone", "phone"), ("user_id", "external_id")):
             yield ("requester_id", str(user["id"])), (kind, normalised(user.get(name) or ""))
     for survey in ("nps", "ces"):
         for answer in read_answers(out / "survey" / f"{survey}.csv"):
             yield ("email", answer["RecipientEmail"]), ("user_id", answer["ExternalReference"])
+
+
+def contact_links(contact: dict[str, Any]) -> Iterator[tuple[Pair, Pair]]:
+    """Those of one CRM contact, merged ones included."""
+    here = ("contact_id", str(contact["vid"]))
+    for kind, name in (("email", "email"), ("phone", "phone"), ("user_id", "customer_id")):
+        yield here, (kind, normalised(contact["properties"].get(name, {"value": ""})["value"]))
+    for profile in contact["identity-profiles"]:
+        yield here, ("contact_id", str(profile["vid"]))
+        for identity in profile["identities"]:
+            yield (
+                ("contact_id", str(profile["vid"])),
+                (identity["type"].lower(), normalised(identity["value"])),
+            )
 
 
 def owners_of(out: Path, kind: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import networkx as nx
 import pandas as pd
 import pytest
-from published import CATALOG, Log, hostile_log, random_log, transition_rows
+from unit.published import CATALOG, Log, hostile_log, random_log, transition_rows
 
 from journey_mining.mining.graph import build_graph, render_dot, render_mermaid, write_graph
 

@@ -28,7 +28,7 @@ _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 def build_graph(transitions: pd.DataFrame, touchpoints: pd.DataFrame) -> TransitionGraph:
     """The directed graph of a `transitions` table, nodes described by a `touchpoints` table.
 
-    Node attributes: touchpoint, channel, stage (None where unmapped), entries, exits, exit_rate (exits / visits),
+    Node attributes: touchpoint, channel, stage (None where unmapped), entries, exits, exit_rate (exits / steps),
     dwell (seconds to the next touchpoint: `dwell_seconds`), betweenness (shortest paths over 1 / probability,
     normalised), pagerank (transition counts, damping 0.85) and loop_share (`loop_share`). Edge attributes: every
     column of `transitions`; a missing value is None. Nodes and edges are in sorted order, so equal tables give
@@ -139,8 +139,7 @@ def render_dot(graph: TransitionGraph) -> str:
     for number, (stage, names) in enumerate(_group_by_stage(graph)):
         if stage is not None:
             lines.append(f"  subgraph cluster_{number} {{ label={_quote_dot(stage)};")
-        for name in names:
-            lines.append(f"    {_quote_dot(name)} [label={_quote_dot(BOUNDARY_LABELS.get(name, name))}];")
+        lines += [f"    {_quote_dot(name)} [label={_quote_dot(BOUNDARY_LABELS.get(name, name))}];" for name in names]
         if stage is not None:
             lines.append("  }")
     for source, target, edge in graph.edges(data=True):

@@ -76,7 +76,7 @@ def _frame(
     """A table as a chart frame of its own."""
     answer = context.answer(name)
     rows = answer.rows if rows is None else rows
-    count = f"{format_count(len(rows))} rows"
+    count = "1 row" if len(rows) == 1 else f"{format_count(len(rows))} rows"
     return Chart(f"chart-{name.replace('_', '-')}", title, unit, count, answer.sql, columns, rows)
 
 
@@ -126,7 +126,7 @@ def _list_identity(context: Context) -> list[tuple[str, str]]:
     poisoned = sum(row["identifier_count"] for row in flags if row["reason"] == "poisoned")
     return [
         ("customers", format_count(figures["customers"])),
-        ("events stitched to a customer", format_value(context.run.get("stitched_share"), "percent")),
+        ("seen in several sources", format_value(context.answer("data_quality").rows[0]["linked_share"], "percent")),
         ("shared identifiers, linking nothing", format_count(shared)),
         ("poisoned identifiers, linking nothing", format_count(poisoned)),
     ]

@@ -17,6 +17,8 @@ from journey_mining.report.suppression import find_masked_links, mask_count, mas
 
 COLUMN_COUNT = 6
 TOP = 8
+FEWEST = 2
+HIDDEN_AT_MOST = 0.15
 
 COLUMNS = [
     Column("step", "step"),
@@ -72,22 +74,38 @@ def read_moves(rows: Iterable[Row], anchor: str) -> list[Move]:
     ]
 
 
-def fold_anchor(rows: Iterable[Row], anchor: str, min_cell: int) -> Flow:
-    """The folded flow of an anchor: at most TOP touchpoints in each of COLUMN_COUNT columns."""
+def fold_anchor(rows: Iterable[Row], anchor: str, min_cell: int) -> tuple[Flow, set[Move]]:
+    """The folded flow of an anchor in COLUMN_COUNT columns, and its moves that are too small to show.
+
+    A column keeps up to TOP touchpoints, fewer (down to FEWEST) when otherwise more than HIDDEN_AT_MOST of the
+    moves could not be shown; if nothing helps, the number that hides least.
+    """
     moves = read_moves(rows, anchor)
     cut = cut_forward(moves, COLUMN_COUNT) if anchor == "start" else cut_backward(moves, 1 - COLUMN_COUNT)
-    return fold_flow(cut, TOP, min_cell)
+    everything = sum(move.journey_count for move in cut)
+    found: list[tuple[int, int, Flow, set[Move]]] = []
+    for top in range(TOP, FEWEST - 1, -1):
+        flow = fold_flow(cut, top, min_cell)
+        hidden = find_hidden(flow, min_cell)
+        size = sum(move.journey_count for move in hidden)
+        if size <= HIDDEN_AT_MOST * everything:
+            return flow, hidden
+        found.append((size, -top, flow, hidden))
+    return min(found, key=lambda item: item[:2])[2:]
+
+
+def find_hidden(flow: Flow, min_cell: int) -> set[Move]:
+    """The moves that are suppressed, small ones and those that would give them away."""
+    keys = [(f"{m.column} {m.source}", f"{m.column + 1} {m.target}", m.journey_count) for m in flow.moves]
+    return {flow.moves[position] for position in find_masked_links(keys, min_cell)}
 
 
 def _build_tab(context: Context, anchor: str, channels: dict[str, str]) -> dict[str, Any]:
     """One Sankey: what is drawn, and its frame."""
     answer = context.answer(f"flow_{anchor}")
-    flow = fold_anchor(answer.rows, anchor, context.min_cell)
+    flow, hidden = fold_anchor(answer.rows, anchor, context.min_cell)
     border = 1 if anchor == "start" else 0
     base = sum(size for (column, _), size in measure_nodes(flow.moves).items() if column == border)
-    keys = [(f"{m.column} {m.source}", f"{m.column + 1} {m.target}", m.journey_count) for m in flow.moves]
-    masked = find_masked_links(keys, context.min_cell)
-    hidden = {flow.moves[position] for position in masked}
     shown = replace(flow, moves=[move for move in flow.moves if move not in hidden])
     rows = tabulate_flow(flow, hidden, base, context.figures["journeys"], context.min_cell)
     hues = {name: context.hue(channel) for name, channel in channels.items()}
@@ -100,10 +118,16 @@ def _build_tab(context: Context, anchor: str, channels: dict[str, str]) -> dict[
         columns=COLUMNS,
         rows=rows,
         note=_write_note(flow, hidden, context.min_cell),
-        query_note=f"The chart keeps the {TOP} largest touchpoints of each step and adds the others up.",
+        query_note=f"The chart keeps the largest touchpoints of each step ({TOP} at most) and adds the others up.",
     )
-    drawing = draw_flow(shown, rows, hues, context.goal) if shown.moves else None
-    return {"anchor": anchor, "chart": chart, "drawing": drawing, "island_id": f"data-flow-{anchor}", "flow": shown, "base": base}
+    return {
+        "anchor": anchor,
+        "chart": chart,
+        "drawing": draw_flow(shown, rows, hues, context.goal) if shown.moves else None,
+        "island_id": f"data-flow-{anchor}",
+        "flow": shown,
+        "base": base,
+    }
 
 
 def tabulate_flow(flow: Flow, hidden: set[Move], base: int, all_journeys: int, min_cell: int) -> list[Row]:

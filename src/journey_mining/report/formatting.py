@@ -40,11 +40,13 @@ def format_count(value: float) -> str:
 
 
 def format_percent(value: float) -> str:
-    """A share of 1 as a percentage with one decimal.
+    """A share of 1 as a percentage with one decimal; a share above zero never reads as zero.
 
-    >>> format_percent(0.38249).replace(SPACE, " ")
-    '38.2 %'
+    >>> format_percent(0.38249).replace(SPACE, " "), format_percent(0.0003).replace(SPACE, " ")
+    ('38.2 %', '< 0.1 %')
     """
+    if 0 < value < 0.0005:
+        return f"<{SPACE}0.1{SPACE}%"
     return f"{value * 100:.1f}{SPACE}%"
 
 

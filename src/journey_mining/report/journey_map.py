@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from statsmodels.stats.proportion import proportion_confint
@@ -149,10 +150,10 @@ def rank_excess_exits(rows: list[Row]) -> list[Row]:
     """
     found = []
     for row in rows:
-        if not row["visits"] or row["other_exit_rate"] is None:
+        if not row["step_count"] or row["other_exit_rate"] is None:
             continue
-        low = float(proportion_confint(min(row["exits"], row["visits"]), row["visits"], method="wilson")[0])
-        sure = (low - row["other_exit_rate"]) * row["visits"]
+        low = float(proportion_confint(min(row["exits"], row["step_count"]), row["step_count"], method="wilson")[0])
+        sure = (low - row["other_exit_rate"]) * row["step_count"]
         if sure > 0:
             share, other = format_percent(row["exit_rate"]), format_percent(row["other_exit_rate"])
             found.append({**row, "sure": sure, "text": f"{share} left here, {other} elsewhere in the stage"})
@@ -174,5 +175,5 @@ def draw_emotion(columns: list[StageColumn]) -> dict[str, Any] | None:
         score = next((score for score in column.scores if score["kind"] == kind), None)
         left = round((number + 0.5) / len(columns) * 100, 3)
         points.append({**score, "x": left, "y": round(90 - 80 * score["place"], 2)} if score else None)
-    lines = [(a, b) for a, b in zip(points, points[1:], strict=False) if a and b]
+    lines = [(a, b) for a, b in pairwise(points) if a and b]
     return {"name": SCORE_NAMES.get(kind, kind), "points": [p for p in points if p], "lines": lines}

@@ -40,7 +40,7 @@ def _define(context: Context) -> list[tuple[str, str]]:
         ("Effort", "Steps of a journey inside a stage; contacts a step counts direct repeats of one touchpoint."),
         ("CSAT, NPS, CES", "Share of the top two answers; promoters less detractors; mean on its scale. Never mixed, never imputed."),
         ("Pain point (estimate)", "Touchpoints whose exit rate exceeds that of the other touchpoints of their stage: "
-            "visits × (lower 95 % bound of the rate − rate of the others), largest first."),
+            "steps × (lower 95 % bound of the rate − rate of the others), largest first."),
         ("Transition", "One touchpoint directly followed by another in one journey; direct repeats are one step. "
             "Probability is of all moves out of the first one."),
         ("Lift", "Conversion of journeys with the transition ÷ conversion of all matured journeys."),

@@ -7,7 +7,6 @@ from typing import Any
 from journey_mining.report.context import Context
 from journey_mining.report.formatting import (
     MISSING,
-    format_count,
     format_interval,
     format_money,
     format_percent,
@@ -71,7 +70,7 @@ def _conversion_tile(context: Context) -> Tile:
     return {
         "label": "Conversion",
         "value": format_percent(figures["conversion_rate"]),
-        "hint": f"95\u00a0% interval {interval}",
+        "hint": f"{interval}, 95\u00a0% interval",
         "tone": "good",
     }
 
@@ -89,19 +88,21 @@ def _value_hint(context: Context) -> str:
 
 
 def build_footer(context: Context) -> list[Tile]:
-    """How good the data is: events, shares unmapped and stitched, late, duplicate and quarantined records."""
+    """How good the data is: events, shares unmapped and stitched, late, duplicate and quarantined records.
+
+    Figures that the run does not record are left out.
+    """
     run, sources = context.run, context.answer("sources").rows
-    total = context.answer("touchpoint_total").rows[0]
-    unmapped = run.get("unmapped_share")
-    if unmapped is None and total["event_count"]:
-        unmapped = total["unmapped_event_count"] / total["event_count"]
-    late = next((run[key] for key in ("late_count", "late_event_count") if run.get(key) is not None), None)
+    quality = context.answer("data_quality").rows[0]
     sums = {key: sum(row[key] or 0 for row in sources) for key in ("duplicate_count", "quarantined_count")}
-    return [
-        {"label": "events", "value": format_count(context.figures["events"] or 0)},
-        {"label": "of events unmapped", "value": format_value(unmapped, "percent")},
-        {"label": "of events stitched", "value": format_value(run.get("stitched_share"), "percent")},
-        {"label": "late records", "value": format_value(late, "count")},
-        {"label": "duplicates", "value": format_count(sums["duplicate_count"])},
-        {"label": "quarantined records", "value": format_count(sums["quarantined_count"])},
+    late = next((run[key] for key in ("late_count", "late_event_count") if run.get(key) is not None), None)
+    items = [
+        ("events", context.figures["events"] or 0, "count"),
+        ("of contacts have no stage", quality["unmapped_share"], "percent"),
+        ("of events stitched to a known customer", run.get("stitched_share"), "percent"),
+        ("of customers seen in several sources", quality["linked_share"], "percent"),
+        ("late records", late, "count"),
+        ("duplicates", sums["duplicate_count"], "count"),
+        ("quarantined records", sums["quarantined_count"], "count"),
     ]
+    return [{"label": label, "value": format_value(value, kind)} for label, value, kind in items if value is not None]

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 HUES = 8
 NEUTRAL = "x"
 
-# Frequent channels keep their hue from report to report; others take the hues that remain.
+# Frequent channels keep their hue from report to report, unless a larger one has it; others take what remains.
 PREFERRED = {
     "web": 0, "email": 1, "paid_search": 2, "phone": 3, "chat": 4, "store": 5, "social": 6, "app": 7,
+    "direct": 5, "organic_search": 4, "referral": 3, "paid_social": 6,
 }  # fmt: skip
 
 
@@ -20,7 +21,11 @@ def assign_hues(channels: Iterable[str]) -> dict[str, str]:
     {'email': '1', 'web': '0', 'kiosk': '2', 'unknown': 'x'}
     """
     ordered = list(dict.fromkeys(channels))
-    hues = {channel: str(PREFERRED[channel]) for channel in ordered if channel in PREFERRED}
+    hues: dict[str, str] = {}
+    for channel in ordered:
+        wanted = str(PREFERRED.get(channel, NEUTRAL))
+        if wanted != NEUTRAL and wanted not in hues.values():
+            hues[channel] = wanted
     free = [str(hue) for hue in range(HUES) if str(hue) not in hues.values()]
     for channel in ordered:
         if channel not in hues:

@@ -182,7 +182,7 @@
       const on = () => light((e) => e.s === i || e.t === i);
       group.addEventListener("focus", on);
       group.addEventListener("blur", () => light());
-      group.addEventListener("pointermove", (event) => { on(); showTip(`${n.name}\n${count(n.v)} visits`, event.clientX, event.clientY); });
+      group.addEventListener("pointermove", (event) => { on(); showTip(`${n.name}\n${count(n.v)} steps`, event.clientX, event.clientY); });
       group.addEventListener("pointerleave", () => { light(); tip.hidden = true; });
     });
     box.style.minWidth = Math.round(data.width * .8) + "px";
@@ -202,7 +202,7 @@
   const drawNode = (picture, data, n, used) => {
     const { h } = data.node;
     const w = n.w;
-    const group = svg("g", { class: used ? "node" : "node unused", tabindex: 0, transform: `translate(${n.x - w / 2} ${n.y - h / 2})`, "aria-label": `${n.name}, ${count(n.v)} visits` }, picture);
+    const group = svg("g", { class: used ? "node" : "node unused", tabindex: 0, transform: `translate(${n.x - w / 2} ${n.y - h / 2})`, "aria-label": `${n.name}, ${count(n.v)} steps` }, picture);
     svg("rect", { class: "box", width: w, height: h, rx: n.boundary ? h / 2 : 7 }, group);
     if (!n.boundary) svg("rect", { x: 0, y: 7, width: 4, height: h - 14, rx: 2, fill: `var(--hue-${n.hue})` }, group);
     const left = n.boundary ? 17 : 13;

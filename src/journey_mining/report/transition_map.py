@@ -34,7 +34,7 @@ class Place:
 
 
 def arrange_map(rows: list[Row], stages: list[str], stage_of: dict[str, str | None]) -> tuple[list[Place], list[str]]:
-    """The nodes to draw, at most ROWS a column by visits, and the columns' headings.
+    """The nodes to draw, at most ROWS a column by steps, and the columns' headings.
 
     Columns are Start, the stages in their order, "unmapped" where there is any, and End.
     """
@@ -92,12 +92,14 @@ def draw_edges(rows: list[Row], places: list[Place], total: int) -> list[dict[st
 def bend(source: Place, target: Place) -> tuple[str, tuple[float, float]]:
     """An SVG path from one node to another, and the place of its label.
 
-    Forward: an S curve from right to left edge. In one column: an arc on the right. Back: a curve that leaves and
+    Forward: an S curve from right to left edge. In one column: an arc on the right going
+    down, on the left going up. Back: a curve that leaves and
     enters below the nodes' middle, so that it never lies on its forward twin.
     """
     if source.column == target.column:
-        x, reach = source.x + source.width / 2, 34 + min(46, abs(target.y - source.y) * 0.16)
-        y1, y2 = source.y + 6, target.y - 6
+        side = 1 if target.y >= source.y else -1
+        x, reach = source.x + side * source.width / 2, side * (22 + min(40, abs(target.y - source.y) * 0.1))
+        y1, y2 = source.y + side * 6, target.y - side * 6
         return _cubic(x, y1, x + reach, y1, x + reach, y2, x, y2), (round(x + reach * 0.75, 1), round((y1 + y2) / 2, 1))
     shift = 8 if target.column < source.column else -3
     sign = 1 if target.column > source.column else -1

@@ -136,7 +136,7 @@ def _plan_blocks(
             out,
             parts,
             effects,
-        )  # fmt: skip
+        )
         for block, first in enumerate(range(0, customers, BLOCK_CUSTOMERS))
     ]
 

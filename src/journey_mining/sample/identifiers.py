@@ -72,8 +72,9 @@ class IdentifierBook:
         np.add.at(groups, cookies["customer"], ~cookies["is_linked"])
         groups += self.has_email & ~self.links_email
         groups += self.has_alias & (self.block.book.merged_us == 0)
-        groups += people.is_poisoned & ~people.is_registered
-        is_alone: Flags = (groups == 1) & ~people.shares_device & ~people.owns_shared_device
+        on_family = people.shares_device | people.owns_shared_device
+        # The forms of people who typed a placeholder cannot be told to be theirs.
+        is_alone: Flags = (groups == 1) & ~on_family & ~people.is_poisoned
         return is_alone
 
     def rows(self) -> list[Row]:
@@ -83,27 +84,24 @@ class IdentifierBook:
             *(row for index in range(len(self.block.people)) for row in self._rows_of(index)),
         ]
 
-    def _group(self, index: int) -> str:
-        """The group of a customer's main identifiers; a shared device joins two people."""
-        return true_customer(
-            int(self.block.people.number[index]) - bool(self.block.people.shares_device[index])
-        )
-
     def _cookie_rows(self) -> list[Row]:
+        """Cookies with one account are in its group; two accounts on one cookie link nobody."""
         found: list[Row] = []
         people, cookies = self.block.people, self.cookies
-        shared = people.owns_shared_device
-        columns = (cookies["customer"].tolist(), cookies["cookie"].tolist(), cookies["is_linked"].tolist())
-        for name, customer, number, is_linked in zip(self.cookies["name"].tolist(), *columns, strict=True):
-            owner = true_customer(int(people.number[customer]))
-            group = self._group(customer) if is_linked else f"{owner}/{name}"
-            is_shared = number % SLOTS == 0 and shared[number // SLOTS]
-            found.append(("cookie", name, owner, group, "shared_device" if is_shared else "owned"))
+        accounts: dict[str, list[str]] = {}
+        owners = [true_customer(number) for number in people.number[cookies["customer"]].tolist()]
+        for name, owner, is_linked in zip(cookies["name"], owners, cookies["is_linked"], strict=True):
+            accounts.setdefault(name, []).extend([owner] if is_linked else [])
+        is_shared = people.owns_shared_device[cookies["cookie"] // SLOTS] & (cookies["cookie"] % SLOTS == 0)
+        for name, owner, shared in zip(cookies["name"], owners, is_shared, strict=True):
+            names = accounts[name]
+            group = names[0] if len(names) == 1 else f"cookie/{name}"
+            found.append(("cookie", name, owner, group, "shared_device" if shared else "owned"))
         return found
 
     def _rows_of(self, index: int) -> list[Row]:
         people, number = self.block.people, int(self.block.people.number[index])
-        owner, main = true_customer(number), self._group(index)
+        owner = main = true_customer(number)
         mailed = main if self.links_email[index] else f"{owner}/email"
         twin = main if self.block.book.merged_us[index] else f"{owner}/alias"
         of_contact = main if people.is_registered[index] else mailed

@@ -58,6 +58,10 @@ class Tickets:
     def __len__(self) -> int:
         return len(self.customer)
 
+    def take(self, rows: Ints) -> Tickets:
+        """The tickets of `rows`."""
+        return Tickets(**{name: column[rows] for name, column in vars(self).items()})
+
 
 @dataclass(frozen=True)
 class _Draws:
@@ -232,22 +236,34 @@ def _follow_tickets(
     answered = np.where(rng.random(size) < 0.5, replied + rng.integers(HOUR, 20 * HOUR, size), 0)
     solved = np.maximum(replied, answered) + rng.integers(HOUR // 4, 30 * HOUR, size)
     closed = np.where(rng.random(size) < 0.5, solved + 96 * HOUR, 0)
-    good_rate = np.where(is_slow, effects.good_rating_rate_slow, effects.good_rating_rate_fast)
-    verdict = np.where(rng.random(size) < good_rate, GOOD, BAD)
-    rating = np.where(rng.random(size) < effects.rating_rate, verdict, OFFERED)
-    rated = solved + rng.integers(HOUR, 40 * HOUR, size)
     limit = calendar.end_us
-    rating = np.where(solved < limit, np.where(rated < limit, rating, OFFERED), NOT_RATED)
-    times = [_whole_seconds(moment, limit) for moment in (replied, answered, solved, closed)]
-    order = np.lexsort((customer, created))
-    columns = (
-        customer,
-        _whole_seconds(created, limit),
-        rng.choice(4, size, p=[0.35, 0.3, 0.2, 0.15]),
-        is_slow,
+    rating, rated = _draw_ratings(rng, is_slow, solved, limit, effects)
+    tickets = Tickets(
+        customer=customer,
+        created_us=_whole_seconds(created, limit),
+        channel=rng.choice(4, size, p=[0.35, 0.3, 0.2, 0.15]).astype(np.int64),
+        is_slow=is_slow,
+        is_inbox=is_inbox,
+        is_order=is_order,
+        replied_us=_whole_seconds(replied, limit),
+        answered_us=_whole_seconds(answered, limit),
+        solved_us=_whole_seconds(solved, limit),
+        closed_us=_whole_seconds(closed, limit),
+        rating=rating,
+        rated_us=_whole_seconds(rated, limit),
     )
-    rest = (is_inbox, is_order, *times, rating, _whole_seconds(rated, limit))
-    return Tickets(*(column[order] for column in (*columns, *rest)))
+    return tickets.take(np.lexsort((customer, created)))
+
+
+def _draw_ratings(
+    rng: np.random.Generator, is_slow: Flags, solved: Ints, limit: int, effects: PlantedEffects
+) -> tuple[Ints, Ints]:
+    """The rating of each ticket that was solved before the limit, and when it was given."""
+    good_rate = np.where(is_slow, effects.good_rating_rate_slow, effects.good_rating_rate_fast)
+    verdict = np.where(rng.random(len(solved)) < good_rate, GOOD, BAD)
+    rating = np.where(rng.random(len(solved)) < effects.rating_rate, verdict, OFFERED)
+    rated = solved + rng.integers(HOUR, 40 * HOUR, len(solved))
+    return np.where(solved < limit, np.where(rated < limit, rating, OFFERED), NOT_RATED), rated
 
 
 def _whole_seconds(moments: Ints, limit: int) -> Ints:

@@ -77,8 +77,7 @@ def draw_people(
     near = shares | np.roll(shares, -1)
     is_registered = (rng.random(count) < 0.60) | near
     is_existing = is_registered & ((rng.random(count) < 0.45) | near)
-    span = max(1, days - 5)
-    first_day = np.where(is_existing, rng.integers(0, max(1, span // 4), count), rng.integers(0, span, count))
+    first_day = _draw_first_days(rng, is_existing, max(1, days - 5))
     visits = rng.lognormal(1.62, 0.85, count) * (0.4 + 0.6 * days / 120) * np.where(is_existing, 1.25, 1.0)
     is_lead = rng.random(count) < 0.08
     return People(
@@ -92,7 +91,7 @@ def draw_people(
         has_alias=is_lead & is_registered & (rng.random(count) < effects.merge_rate),
         is_poisoned=rng.random(count) < effects.poisoned_rate,
         propensity=rng.lognormal(0.0, 0.5, count),
-        first_day=first_day.astype(np.int64),
+        first_day=first_day,
         visit_count=np.clip(visits, 1, 80).astype(np.int64) + shares * 3,
         device=rng.choice(3, size=(count, SLOTS), p=[0.48, 0.45, 0.07]).astype(np.int64),
         device_count=np.maximum(rng.choice([1, 2, 3], size=count, p=[0.62, 0.31, 0.07]), 1 + shares).astype(
@@ -100,6 +99,12 @@ def draw_people(
         ),
         shares_device=shares,
     )
+
+
+def _draw_first_days(rng: np.random.Generator, is_existing: Flags, span: int) -> Ints:
+    """Existing customers come back in the first quarter, new ones come at any time."""
+    early = rng.integers(0, max(1, span // 4), len(is_existing))
+    return np.where(is_existing, early, rng.integers(0, span, len(is_existing)))
 
 
 def scramble(number: int) -> int:

@@ -64,9 +64,9 @@ def local_text(moment_us: int) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S")
 
 
-def response_id(survey: str, number: int) -> str:
-    """Qualtrics' id of a response."""
-    return "R_" + native_id(survey, number).replace("-", "")[:15]
+def response_id(survey: str, number: int, answered_us: int) -> str:
+    """Qualtrics' id of a response; a customer may answer the same survey again."""
+    return "R_" + native_id(survey, number, answered_us).replace("-", "")[:15]
 
 
 def survey_text(survey: str, answers: Answers, people: People, repeated: int) -> str:
@@ -101,4 +101,4 @@ def _response(survey: str, answers: Answers, people: People, row: int) -> list[s
         marks = [nps_group(score), str(score)] if is_finished else ["", ""]
     else:
         marks = [str(score)] if is_finished else [""]
-    return [*shared, local_text(end_us), response_id(survey, number), *identity, *marks]
+    return [*shared, local_text(end_us), response_id(survey, number, end_us), *identity, *marks]

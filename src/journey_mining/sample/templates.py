@@ -38,9 +38,9 @@ Read it with:
 - Web lines delivered twice, in a later day's file, or broken: counted per file in truth/ledger.csv.
 
 truth/planted.json gives each effect's parameters and its size in this draw. truth/identifiers.csv says whose each
-identifier is (`true_customer`) and how far the exports can join them (`linked_group`); truth/journeys.csv and
-truth/sessions.csv hold the journeys (30 days) and sessions (30 minutes) of contacts, `is_fully_linked` where a reader
-of the exports can know the whole of the customer.
+identifier is (`true_customer`) and which of them the exports can join (`linked_group`; a device with two accounts
+joins nobody). truth/journeys.csv and truth/sessions.csv hold the journeys (30 days) and sessions (30 minutes) of
+contacts, `is_fully_linked` where a reader of the exports can know the whole of the customer.
 """
 
 JOURNEY_YAML = """\
@@ -66,13 +66,17 @@ touchpoints:
   - {{name: page tag, background: true,
      when: "source = 'web' and event_name in ('session_start', 'first_visit', 'scroll', 'user_engagement')"}}
   - {{name: newsletter delivery, background: true,
-     when: "source = 'crm' and event_name in ('SENT', 'DELIVERED', 'BOUNCE', 'OPEN')"}}
+     when: "source = 'crm' and event_name in ('email sent', 'email delivered', 'email bounced', 'email opened')"}}
+
+  # What systems write down about contacts and tickets.
+  - {{name: contact record, background: true, when: "source = 'crm' and object_type = 'contact'"}}
+  - {{name: ticket record, background: true, when: "source = 'support' and initiator = 'system'"}}
 
   # Becoming aware.
   - {{name: home page, stage: awareness, when: "source = 'web' and event_name = 'page_view' and page_path = '/'"}}
   - {{name: blog, stage: awareness, when: "event_name = 'page_view' and page_path like '/blog/%'"}}
   - {{name: campaign page, stage: awareness, when: "event_name = 'page_view' and page_path like '/lp/%'"}}
-  - {{name: newsletter click, stage: awareness, when: "source = 'crm' and event_name = 'CLICK'"}}
+  - {{name: newsletter click, stage: awareness, when: "source = 'crm' and event_name = 'email clicked'"}}
 
   # Comparing and deciding.
   - {{name: category page, stage: consideration,
@@ -106,7 +110,7 @@ touchpoints:
   - {{name: agent reply, stage: retention, when: "source = 'support' and initiator = 'company'"}}
   - {{name: support request, stage: retention, when: "source = 'support' and initiator = 'customer'"}}
   - {{name: survey answer, stage: retention, when: "source = 'survey'"}}
-  - {{name: unsubscribe, stage: retention, when: "source = 'crm' and event_name = 'STATUSCHANGE'"}}
+  - {{name: unsubscribe, stage: retention, when: "source = 'crm' and event_name = 'email unsubscribed'"}}
 
   # Telling others.
   - {{name: review, stage: advocacy, when: "event_name = 'write_review'"}}

@@ -22,6 +22,7 @@ from journey_mining.sample.catalog import (
     LANDED,
     MACRO,
     MACROS,
+    PAGES,
     PRODUCT_COUNT,
     campaign_of,
     flat_macros,
@@ -108,7 +109,8 @@ def expand_visits(
     product = rng.integers(1, PRODUCT_COUNT + 1, len(visits))
     macro = _choose_macros(rng, visits, visit, slot)
     page = _choose_pages(rng, macro, slot, product[visit])
-    landing_page = minimum_by_group(visit[slot == SCRIPT.index("land")], page[slot == 2], len(visits), 0)
+    land = slot == SCRIPT.index("land")
+    landing_page = minimum_by_group(visit[land], page[land], len(visits), len(PAGES))
     codes, offsets, lengths = flat_macros()
     part = np.repeat(np.arange(len(macro)), lengths[macro])
     rank = ranges(lengths[macro])
@@ -134,10 +136,7 @@ _LANDING_EVENTS = [EVENT["session_start"], EVENT["first_visit"], EVENT["page_vie
 
 def _count_slots(rng: np.random.Generator, people: People, visits: Visits, outcomes: Outcomes) -> Ints:
     size = len(visits)
-    order = np.lexsort((visits.start_us, visits.cookie))
-    first_on_cookie = np.zeros(size, dtype=np.bool_)
-    first_on_cookie[order] = rank_in_group(visits.cookie[order]) == 0
-    is_new = first_on_cookie & ~people.is_existing[visits.customer]
+    is_new = (_rank_on_cookie(visits) == 0) & ~people.is_existing[visits.customer]
     is_bounce = (rng.random(size) < 0.25) & ~(outcomes.has_cart | outcomes.is_login | visits.is_sign_up)
     browse = np.where(is_bounce, 0, rng.geometric(0.45, size) - 1 + outcomes.has_cart)
     returning = (outcomes.earlier_purchases > 0) & (outcomes.is_login | outcomes.is_remembered)
@@ -213,22 +212,16 @@ def describe_visits(
     first_seen, first_row = _first_on_cookie(people, visits)
     denied = people.is_denied[visits.customer]
     numbers = people.number
-    base = int(numbers[0]) * SLOTS
-    ids = [
-        cookie(base + k, s // SECOND)
-        for k, s in zip(visits.cookie.tolist(), first_seen.tolist(), strict=True)
-    ]
-    order = np.lexsort((visits.start_us, visits.cookie))
-    session_number = np.empty(len(visits), dtype=np.int64)
-    session_number[order] = rank_in_group(visits.cookie[order]) + 1
     click_id = _draw_click_ids(rng, visits)
     return VisitFacts(
         customer=visits.customer,
-        cookie_id=blank_where(denied, texts(ids)),
+        cookie_id=blank_where(denied, _name_cookies(people, visits, first_seen)),
         user=_name_users(rng, people, visits, effects),
         query=_write_queries(rng, people, visits, click_id),
         click_id=click_id,
-        number=session_number + people.is_existing[visits.customer] * (numbers[visits.customer] % 7),
+        number=_rank_on_cookie(visits)
+        + 1
+        + people.is_existing[visits.customer] * (numbers[visits.customer] % 7),
         channel=visits.channel,
         campaign=visits.campaign,
         first_channel=np.where(people.is_existing[visits.customer], DIRECT, visits.channel[first_row]),
@@ -241,6 +234,20 @@ def describe_visits(
         transaction=_name_transactions(people, visits, outcomes),
         value=outcomes.value,
     )
+
+
+def _name_cookies(people: People, visits: Visits, first_seen: Ints) -> NDArray[np.object_]:
+    base = int(people.number[0]) * SLOTS
+    pairs = zip(visits.cookie.tolist(), first_seen.tolist(), strict=True)
+    return texts([cookie(base + number, seen // SECOND) for number, seen in pairs])
+
+
+def _rank_on_cookie(visits: Visits) -> Ints:
+    """0-based number of each visit on its cookie."""
+    order = np.lexsort((visits.start_us, visits.cookie))
+    rank = np.empty(len(visits), dtype=np.int64)
+    rank[order] = rank_in_group(visits.cookie[order])
+    return rank
 
 
 def _first_on_cookie(people: People, visits: Visits) -> tuple[Ints, Ints]:

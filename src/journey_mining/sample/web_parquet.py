@@ -85,6 +85,7 @@ SCHEMA = pa.schema(
         "session_traffic_source_last_click": _record(manual_campaign=CAMPAIGN),
     }
 )
+DEVICE_COUNT = 12
 CAMPAIGN_LIMIT = 64
 """Campaign numbers of a channel are below this."""
 _LANDING_KEYS = ("page_referrer", "source", "medium", "campaign")
@@ -94,41 +95,33 @@ class _Tables:
     """Small arrays of everything that repeats, to be taken by number."""
 
     def __init__(self) -> None:
-        campaigns = [
-            campaign_of(channel, number if channel == "email" else number % 3)
-            for channel in CHANNELS
-            for number in range(CAMPAIGN_LIMIT)
-        ]
-        sources, mediums, names = (list(column) for column in zip(*campaigns, strict=True))
-        pairs = zip(sources, mediums, strict=True)
-        self.campaign = pa.array(
-            [
-                {"manual_campaign": {"source": s, "medium": m, "campaign_name": n or "(not set)"}}
-                for s, m, n in campaigns
-            ],
-            SCHEMA.field("session_traffic_source_last_click").type,
-        )
-        self.first = pa.array(
-            [{"name": n or f"({m.strip('()')})", "medium": m, "source": s} for s, m, n in campaigns],
-            SCHEMA.field("traffic_source").type,
-        )
-        self.source = pa.array([None if m == "(none)" else s for s, m, _ in campaigns], TEXT)
-        self.medium = pa.array([None if m == "(none)" else m for m in mediums], TEXT)
-        self.name = pa.array([n or None for n in names], TEXT)
-        self.referrer = pa.array([landing_referrer(s, m) or None for s, m in pairs], TEXT)
         self.location = pa.array([HOST + path for path, _ in PAGES], TEXT)
         self.title = pa.array([title for _, title in PAGES], TEXT)
         self.event = pa.array(EVENT_NAMES, TEXT)
-        self.device = pa.array(
-            [_device(device, place) for device in range(12) for place in range(8)], _type("device")
-        )
-        self.place = pa.array(
-            [{"country": country, "city": city} for country, city, _ in PLACES], _type("geo")
-        )
+        devices = [_device(device, place) for device in range(DEVICE_COUNT) for place in range(len(PLACES))]
+        self.device = pa.array(devices, _type("device"))
+        self.place = pa.array([{"country": land, "city": city} for land, city, _ in PLACES], _type("geo"))
         self.consent = pa.array([_consent("Yes", "No"), _consent("No", "Yes")], _type("privacy_info"))
         self.item = pa.array(_all_items(), ITEMS)
         self.error = pa.array(ERROR_CODES, TEXT)
         self.term = pa.array(SEARCH_TERMS, TEXT)
+        self._add_campaigns(
+            [campaign_of(name, number) for name in CHANNELS for number in range(CAMPAIGN_LIMIT)]
+        )
+
+    def _add_campaigns(self, campaigns: list[tuple[str, str, str]]) -> None:
+        """The columns that depend on the campaign alone."""
+        sessions = [
+            {"manual_campaign": {"source": s, "medium": m, "campaign_name": n or "(not set)"}}
+            for s, m, n in campaigns
+        ]
+        self.campaign = pa.array(sessions, _type("session_traffic_source_last_click"))
+        users = [{"name": n or f"({m.strip('()')})", "medium": m, "source": s} for s, m, n in campaigns]
+        self.first = pa.array(users, _type("traffic_source"))
+        self.source = pa.array([None if m == "(none)" else s for s, m, _ in campaigns], TEXT)
+        self.medium = pa.array([None if m == "(none)" else m for _, m, _ in campaigns], TEXT)
+        self.name = pa.array([n or None for _, _, n in campaigns], TEXT)
+        self.referrer = pa.array([landing_referrer(s, m) or None for s, m, _ in campaigns], TEXT)
 
 
 def _type(column: str) -> pa.DataType:
@@ -306,4 +299,5 @@ def _gather_groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
         if sum(len(part) for part in held) >= GROUP_ROWS:
             yield pa.Table.from_batches(held)
             held = []
-    yield pa.Table.from_batches(held, SCHEMA)
+    if held:
+        yield pa.Table.from_batches(held)

@@ -20,7 +20,12 @@ from journey_mining.sources.shapes import Shape
 
 REPEATED = pa.dictionary(pa.int32(), pa.string())
 """Type of a text that is the same for every record of a file."""
-BASE_FIELDS = (("file_no", pa.int32()), ("line", pa.int64()), ("raw", pa.large_string()), ("header_text", REPEATED))
+BASE_FIELDS = (
+    ("file_no", pa.int32()),
+    ("line", pa.int64()),
+    ("raw", pa.large_string()),
+    ("header_text", REPEATED),
+)
 
 csv.field_size_limit(MAX_RECORD_BYTES)
 
@@ -53,7 +58,7 @@ class RecordReader:
         elif self.shape.format == "json":
             found = self._document_batches()
         else:
-            found = (self._batch(block) for block in split_records(self.stream.chunks(), self.bad))
+            found = (self._batch(block) for block in self._blocks(None))
         for batch in found:
             self.record_count += batch.num_rows
             yield batch
@@ -72,32 +77,50 @@ class RecordReader:
     def _assemble(self, raw: pa.Array, lines: pa.Array, columns: list[pa.Array]) -> pa.RecordBatch:
         count = len(raw)
         numbers = pa.repeat(pa.scalar(self.file_no, pa.int32()), count)
-        header = pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), count), [self.shape.header_text])
+        header = pa.DictionaryArray.from_arrays(
+            pa.repeat(pa.scalar(0, pa.int32()), count), [self.shape.header_text]
+        )
         return pa.record_batch([numbers, lines, raw, header, *columns], schema=self.schema())
 
+    def _blocks(self, delimiter: str | None) -> Iterator[Block]:
+        return split_records(
+            self.stream.chunks(),
+            self.bad,
+            delimiter,
+            skipped=self.shape.header_records,
+            is_damaged=lambda: self.stream.damage is not None,
+        )
+
     def _document_batches(self) -> Iterator[pa.RecordBatch]:
-        text = b"".join(self.stream.chunks())
-        try:
-            document = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            self.bad.append(BadRecord.of(1, f"not valid JSON: {error}", text))
-            return
-        if self.shape.explode:
-            document = document[self.shape.explode]
-        items = document if isinstance(document, list) else [document]
+        items = [item for page in self._pages() for item in _items_of(page, self.shape.explode)]
         for start in range(0, len(items), 50_000):
-            part = [json.dumps(item, ensure_ascii=False) for item in items[start : start + 50_000]]
+            part = [_json_text(item) for item in items[start : start + 50_000]]
             lines = pa.array(range(start + 1, start + 1 + len(part)), pa.int64())
             yield self._assemble(pa.array(part, pa.large_string()), lines, [])
 
+    def _pages(self) -> list[object]:
+        """The documents in the file: one, or one a line."""
+        text = b"".join(self.stream.chunks())
+        try:
+            return [json.loads(text)]
+        except (ValueError, RecursionError) as error:
+            if not self.shape.is_paged:
+                self.bad.append(BadRecord.of(1, f"not valid JSON: {error}", text))
+                return []
+        pages = []
+        for number, line in enumerate(text.split(b"\n"), 1):
+            try:
+                pages += [json.loads(line)] if line.strip() else []
+            except (ValueError, RecursionError) as error:
+                self.bad.append(BadRecord.of(number, f"not valid JSON: {error}", line))
+        return pages
+
     def _csv_batches(self) -> Iterator[pa.RecordBatch]:
-        quoted = self.shape.delimiter if self.shape.delimiter != "\t" else None
-        blocks = split_records(self.stream.chunks(), self.bad, quoted)
-        for block in _without_header(blocks, self.shape.header_records):
+        for block in self._blocks(self.shape.delimiter if self.shape.is_quoted else None):
             yield from self._csv_block(block)
 
     def _csv_block(self, block: Block) -> Iterator[pa.RecordBatch]:
-        table = self._parse_fast(block)
+        table = self._parse_fast(block) if block.is_regular else None
         if table is not None:
             nothing = pa.nulls(len(block), pa.large_string())
             yield self._batch(block, [_one_chunk(table[old]) if old else nothing for _, old in self.wanted])
@@ -111,11 +134,11 @@ class RecordReader:
         try:
             table = pa_csv.read_csv(
                 pa.BufferReader(block.data),
-                pa_csv.ReadOptions(column_names=columns, use_threads=False),
+                pa_csv.ReadOptions(column_names=columns, use_threads=False, block_size=len(block.data) + 1),
                 pa_csv.ParseOptions(
                     delimiter=self.shape.delimiter,
-                    quote_char='"' if self.shape.delimiter != "\t" else False,
-                    newlines_in_values=self.shape.delimiter != "\t",
+                    quote_char='"' if self.shape.is_quoted else False,
+                    newlines_in_values=self.shape.is_quoted,
                 ),
                 pa_csv.ConvertOptions(
                     column_types={name: pa.large_string() for name in wanted},
@@ -136,9 +159,11 @@ class RecordReader:
         kept: list[int] = []
         for index in range(len(block)):
             text = block.record(index).decode().rstrip("\r\n")
-            fields = _fields(text, self.shape.delimiter)
-            if len(fields) != width:
-                reason = f"{len(fields)} fields where the header has {width}"
+            fields = _fields(text, self.shape)
+            if fields is None or len(fields) != width:
+                reason = (
+                    f"{len(fields)} fields where the header has {width}" if fields else "not a row of CSV"
+                )
                 self.bad.append(BadRecord.of(int(block.lines[index]), reason, text.encode()))
                 continue
             rows.append(fields)
@@ -149,36 +174,44 @@ class RecordReader:
     def _slow_batch(self, block: Block, rows: list[list[str]], kept: list[int]) -> pa.RecordBatch:
         place = {name: number for number, name in enumerate(self.shape.columns)}
         columns = [
-            pa.array([row[place[old]] or None for row in rows] if old else [None] * len(rows), pa.large_string())
+            pa.array(
+                [row[place[old]] or None for row in rows] if old else [None] * len(rows), pa.large_string()
+            )
             for _, old in self.wanted
         ]
         raw = pa.array([block.record(index).decode() for index in kept], pa.large_string())
         return self._assemble(raw, pa.array(block.lines[kept]), columns)
 
 
-def _fields(text: str, delimiter: str) -> list[str]:
-    quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
+def _items_of(document: object, explode: str | None) -> list[object]:
+    if explode and isinstance(document, dict):
+        document = document.get(explode) or []
+    return document if isinstance(document, list) else [document]
+
+
+def _json_text(item: object) -> str:
+    """The item as JSON text that can be encoded: half of a surrogate pair stays escaped."""
+    text = json.dumps(item, ensure_ascii=False)
     try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting))
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(item)
+    return text
+
+
+def _fields(text: str, shape: Shape) -> list[str] | None:
+    """The fields of one row, None when it is not one row."""
+    if not shape.is_quoted:
+        return text.split(shape.delimiter)
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=shape.delimiter))
     except csv.Error:
-        return []
-    return rows[0] if len(rows) == 1 else []
+        return None
+    return rows[0] if len(rows) == 1 else None
 
 
 def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
-
-
-def _without_header(blocks: Iterator[Block], count: int) -> Iterator[Block]:
-    for block in blocks:
-        skipped = min(count, len(block))
-        count -= skipped
-        if skipped == len(block):
-            continue
-        if skipped:
-            begin = int(block.starts[skipped])
-            block = Block(block.data[begin:], block.starts[skipped:] - begin, block.lines[skipped:])
-        yield block
 
 
 def chain_batches(readers: list[RecordReader]) -> pa.RecordBatchReader:

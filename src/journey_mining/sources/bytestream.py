@@ -61,7 +61,9 @@ class ByteStream:
                     self.byte_count += len(chunk)
                     yield chunk
         except OSError as error:
-            raise SourceError(f"{self.path} cannot be read: {error.strerror}.", fix="check its permissions") from error
+            raise SourceError(
+                f"{self.path} cannot be read: {error.strerror}.", fix="check its permissions"
+            ) from error
         self.sha256 = digest.hexdigest()
 
     def _decompressed(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -81,9 +83,9 @@ class ByteStream:
         pending: bytes | None = first
         try:
             while pending is not None:
-                yield decoder.decompress(pending, CHUNK_BYTES)
+                yield from _filled(decoder.decompress(pending, CHUNK_BYTES))
                 while decoder.unconsumed_tail:
-                    yield decoder.decompress(decoder.unconsumed_tail, CHUNK_BYTES)
+                    yield from _filled(decoder.decompress(decoder.unconsumed_tail, CHUNK_BYTES))
                 rest = decoder.unused_data.lstrip(b"\0")
                 if decoder.eof and rest:
                     decoder, pending = zlib.decompressobj(wbits=31), rest
@@ -103,14 +105,26 @@ class ByteStream:
             yield first
             yield from chunks
             return
-        decoder = codecs.getincrementaldecoder(encoding)()
+        try:
+            decoder = codecs.getincrementaldecoder(encoding)()
+        except LookupError as error:
+            raise SourceError(
+                f"'{encoding}' is no text encoding.",
+                fix="correct `encoding:` of the source, for example latin-1",
+            ) from error
         try:
             yield decoder.decode(first).encode()
             for chunk in chunks:
                 yield decoder.decode(chunk).encode()
+            decoder.decode(b"", final=True)
         except UnicodeDecodeError as error:
             self.damage = f"not {encoding}: {error.reason}"
             _drain(chunks)
+
+
+def _filled(piece: bytes) -> Iterator[bytes]:
+    if piece:
+        yield piece
 
 
 def _drain(chunks: Iterator[bytes]) -> None:

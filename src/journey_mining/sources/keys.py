@@ -43,7 +43,9 @@ def _decode(text: str) -> bytes:
     try:
         key = bytes.fromhex(text.strip())
     except ValueError as error:
-        raise ConfigError(f"{KEY_VARIABLE} is not hexadecimal.", fix="make one with: openssl rand -hex 32") from error
+        raise ConfigError(
+            f"{KEY_VARIABLE} is not hexadecimal.", fix="make one with: openssl rand -hex 32"
+        ) from error
     if len(key) < 16:
         raise ConfigError(f"{KEY_VARIABLE} is too short.", expected="at least 32 hexadecimal digits")
     return key

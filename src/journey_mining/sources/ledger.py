@@ -15,8 +15,8 @@ from journey_mining.config import Config, Source, locate
 from journey_mining.errors import SourceError
 from journey_mining.models import fingerprint, sql_folder
 from journey_mining.sources.bytestream import checksum
-from journey_mining.sources.load import Batch, LoadedFile, load_batch
 from journey_mining.sources.keys import Pads
+from journey_mining.sources.load import Batch, LoadedFile, load_batch
 from journey_mining.sources.presets import Preset, load_preset
 from journey_mining.sources.shapes import find_shape
 from journey_mining.warehouse import Warehouse
@@ -41,7 +41,7 @@ def find_files(config: Config, name: str, source: Source) -> list[FoundFile]:
     if pattern.is_dir():
         paths: Iterator[Path] = (path for path in pattern.rglob("*"))
     else:
-        paths = (Path(path) for path in glob.glob(str(pattern), recursive=True))
+        paths = (Path(path) for path in glob.glob(str(pattern), recursive=True))  # noqa: PTH207 - the pattern may be absolute
     home = config.home_dir
     found = sorted(
         path for path in paths
@@ -89,7 +89,9 @@ def check_source(config: Config, name: str, source: Source, preset: Preset) -> N
 def reading_fingerprint(config: Config, key_id: str) -> str:
     """Hash of all that decides how bytes become staged events; when it changes, everything is read again."""
     folder = sql_folder()
-    parts = [path for name in ("sources", "staging", "macros", "store") for path in (folder / name).glob("*.sql")]
+    parts = [
+        path for name in ("sources", "staging", "macros", "store") for path in (folder / name).glob("*.sql")
+    ]
     own = [config.path.parent / s.system for s in config.sources.values() if s.system.endswith(".sql")]
     settings = {
         "sources": {name: source.model_dump(mode="json") for name, source in config.sources.items()},
@@ -97,7 +99,9 @@ def reading_fingerprint(config: Config, key_id: str) -> str:
         "key": key_id,
         "engine": duckdb.__version__,
     }
-    text = json.dumps(settings, sort_keys=True) + fingerprint([*parts, *(path for path in own if path.is_file())])
+    text = json.dumps(settings, sort_keys=True) + fingerprint(
+        [*parts, *(path for path in own if path.is_file())]
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -109,13 +113,20 @@ def read_sources(warehouse: Warehouse, config: Config, pads: Pads) -> dict[str, 
         check_source(config, name, source, preset)
         found = find_files(config, name, source)
         fresh = _settle_known(warehouse, name, found, totals)
+        if fresh and preset.joins_tables:
+            fresh = _withdraw_others(warehouse, name, found, fresh, totals)
         _require_recognised(config, name, preset, _read_fresh(warehouse, config, pads, name, fresh, totals))
     return totals
 
 
-def _settle_known(warehouse: Warehouse, name: str, found: list[FoundFile], totals: dict[str, int]) -> list[FoundFile]:
+def _settle_known(
+    warehouse: Warehouse, name: str, found: list[FoundFile], totals: dict[str, int]
+) -> list[FoundFile]:
     """The files that must be read; changed ones are withdrawn first, vanished ones are marked and kept."""
-    known = {row["path"]: row for row in warehouse.rows("select * from files where source = $source", {"source": name})}
+    known = {
+        row["path"]: row
+        for row in warehouse.rows("select * from files where source = $source", {"source": name})
+    }
     fresh = []
     for file in found:
         row = known.pop(file.relative, None)
@@ -134,6 +145,20 @@ def _settle_known(warehouse: Warehouse, name: str, found: list[FoundFile], total
     return fresh
 
 
+def _withdraw_others(
+    warehouse: Warehouse, name: str, found: list[FoundFile], fresh: list[FoundFile], totals: dict[str, int]
+) -> list[FoundFile]:
+    """All files of the source: items may depend on other files' records, so that one new file changes old items."""
+    chosen = {file.relative for file in fresh}
+    for row in warehouse.rows(
+        "select file_no, path from files where source = $s and status <> 'vanished'", {"s": name}
+    ):
+        if row["path"] not in chosen:
+            withdraw_file(warehouse, int(str(row["file_no"])))
+            totals["files_kept"] -= 1
+    return found
+
+
 def _is_unchanged(path: Path, row: dict[str, object]) -> bool:
     stat = path.stat()
     if stat.st_size != row["byte_count"]:
@@ -143,7 +168,8 @@ def _is_unchanged(path: Path, row: dict[str, object]) -> bool:
 
 def _set_status(warehouse: Warehouse, file_no: int, status: str) -> None:
     warehouse.execute(
-        "update store.main.files set status = $status where file_no = $file_no", {"status": status, "file_no": file_no}
+        "update store.main.files set status = $status where file_no = $file_no",
+        {"status": status, "file_no": file_no},
     )
 
 
@@ -180,7 +206,12 @@ def withdraw_file(warehouse: Warehouse, file_no: int) -> None:
 
 
 def _read_fresh(
-    warehouse: Warehouse, config: Config, pads: Pads, name: str, fresh: list[FoundFile], totals: dict[str, int]
+    warehouse: Warehouse,
+    config: Config,
+    pads: Pads,
+    name: str,
+    fresh: list[FoundFile],
+    totals: dict[str, int],
 ) -> list[LoadedFile]:
     source = config.sources[name]
     preset = preset_of(config, source)
@@ -189,7 +220,8 @@ def _read_fresh(
         LoadedFile(first + index, file.path, file.relative, find_shape(file.path, source, preset))
         for index, file in enumerate(fresh)
     ]
-    for part in _batches([file for file in files if file.shape.table]):
+    readable = [file for file in files if file.shape.table]
+    for part in [readable] if preset.joins_tables and readable else _batches(readable):
         load_batch(warehouse, Batch(name, source, preset, part), config, pads)
     for file in files:
         _enter(warehouse, name, preset, file)
@@ -250,10 +282,14 @@ def _status(file: LoadedFile) -> str:
 
 def _require_recognised(config: Config, name: str, preset: Preset, files: list[LoadedFile]) -> None:
     """Raise SourceError when none of a source's new files is a table of its system."""
-    strangers = [file for file in files if not file.shape.table and file.shape.format not in ("empty", "damaged")]
+    strangers = [
+        file for file in files if not file.shape.table and file.shape.format not in ("empty", "damaged")
+    ]
     if not strangers or len(strangers) < len(files):
         return
-    wanted = "; ".join(f"{table}: {', '.join(shape.requires)}" for table, shape in preset.tables.items() if shape.requires)
+    wanted = "; ".join(
+        f"{table}: {', '.join(shape.requires)}" for table, shape in preset.tables.items() if shape.requires
+    )
     lacking = _lacking(strangers[0], preset, config.sources[name])
     raise SourceError(
         f"{strangers[0].relative} {lacking}.",

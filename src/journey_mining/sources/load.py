@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import duckdb
 import pyarrow as pa
+from duckdb.func import FunctionNullHandling
 
 from journey_mining.config import Config, Source
 from journey_mining.errors import SourceError
@@ -27,8 +28,8 @@ ITEM_COLUMNS = {
     "file_no": "INTEGER", "line": "BIGINT", "item": "INTEGER", "raw": "VARCHAR", "native_key": "VARCHAR",
     "occurred_text": "VARCHAR", "occurred_us": "BIGINT", "received_us": "BIGINT", "sequence": "BIGINT",
     "event_name": "VARCHAR", "given_touchpoint": "VARCHAR", "given_stage": "VARCHAR",
-    "initiator": "VARCHAR", "is_background": "BOOLEAN", "channel": "VARCHAR", "device": "VARCHAR",
-    "page_url": "VARCHAR", "referrer": "VARCHAR",
+    "initiator": "VARCHAR", "is_background": "BOOLEAN", "channel": "VARCHAR", "fallback_channel": "VARCHAR", "is_paid_click": "BOOLEAN", "device": "VARCHAR",
+    "page_url": "VARCHAR",
     "campaign_source": "VARCHAR", "campaign_medium": "VARCHAR", "campaign_name": "VARCHAR",
     "object_type": "VARCHAR", "object_id": "VARCHAR", "status": "VARCHAR", "actor": "VARCHAR",
     "value": "DOUBLE", "currency": "VARCHAR",
@@ -87,7 +88,11 @@ class Batch:
 def register_functions(connection: Connection) -> None:
     """Make the Python functions known that presets' macros call."""
     connection.create_function(
-        "phone_e164", phone_e164, ["VARCHAR"], "VARCHAR", null_handling="special"  # type: ignore[list-item, arg-type]
+        "phone_e164",
+        phone_e164,
+        ["varchar"],
+        "varchar",
+        null_handling=FunctionNullHandling.SPECIAL,
     )
 
 
@@ -144,7 +149,9 @@ def _relations(warehouse: Warehouse, batch: Batch) -> Iterator[list[RecordReader
             warehouse.connection.register(streams[-1], chain_batches(chosen))
             readers += chosen
             parts.append(_text_select(streams[-1], table, kind, batch))
-        parts += [_parquet_select(warehouse, file, table, batch.source) for file in _files(batch, name, "parquet")]
+        parts += [
+            _parquet_select(warehouse, file, table, batch.source) for file in _files(batch, name, "parquet")
+        ]
         kinds[name] = "view" if batch.preset.is_streamed(name) else "table"
         query = " union all ".join(parts or [_empty_select(table)])
         warehouse.execute(f"create or replace temp {kinds[name]} read_{name} as {query}")
@@ -162,7 +169,10 @@ def _files(batch: Batch, table: str, kind: str | None = None) -> list[LoadedFile
 
 
 def _readers_by_format(batch: Batch, name: str, table: Table) -> dict[str, list[RecordReader]]:
-    found = {kind: [_reader(file, table, batch.source) for file in _files(batch, name, kind)] for kind in TEXT_FORMATS}
+    found = {
+        kind: [_reader(file, table, batch.source) for file in _files(batch, name, kind)]
+        for kind in TEXT_FORMATS
+    }
     return {kind: readers for kind, readers in found.items() if readers}
 
 
@@ -195,9 +205,7 @@ def _text_select(relation: str, table: Table, kind: str, batch: Batch) -> str:
     renamed = {name: batch.source.columns.get(name, name) for name in table.columns}
     structure = json.dumps({renamed[name]: declared for name, declared in table.columns.items()})
     fields = ", ".join(f'parsed."{renamed[name]}" as "{name}"' for name in table.columns)
-    return (
-        f"{head}{fields} from (select *, try(json_transform(raw, {quoted(structure)})) as parsed from {relation})"
-    )
+    return f"{head}{fields} from (select *, try(json_transform(raw, {quoted(structure)})) as parsed from {relation})"
 
 
 def _from_text(name: str, declared: Any) -> str:
@@ -210,10 +218,14 @@ def _parquet_select(warehouse: Warehouse, file: LoadedFile, table: Table, source
     location = quoted(str(file.path))
     pairs = _column_pairs(file.shape, table, source)
     columns = ", ".join(
-        f'{_cast_column(old, table.columns[name])} as "{name}"' if old else f'null::{duckdb_type(table.columns[name])} as "{name}"'
+        f'{_cast_column(old, table.columns[name])} as "{name}"'
+        if old
+        else f'null::{duckdb_type(table.columns[name])} as "{name}"'
         for name, old in pairs
     )
-    file.record_count = int(warehouse.value(f"select coalesce(sum(num_rows), 0) from parquet_file_metadata({location})"))
+    file.record_count = int(
+        warehouse.value(f"select coalesce(sum(num_rows), 0) from parquet_file_metadata({location})")
+    )
     file.sha256, file.byte_count = checksum(file.path), file.path.stat().st_size
     return (
         f"select {file.file_no}::integer as file_no, file_row_number + 1 as line, null::varchar as raw, "
@@ -226,7 +238,9 @@ def _cast_column(column: str, declared: Any) -> str:
 
 
 def _empty_select(table: Table) -> str:
-    columns = ", ".join(f'null::{duckdb_type(declared)} as "{name}"' for name, declared in table.columns.items())
+    columns = ", ".join(
+        f'null::{duckdb_type(declared)} as "{name}"' for name, declared in table.columns.items()
+    )
     return (
         "select null::integer as file_no, null::bigint as line, null::varchar as raw, null::varchar as header_text, "
         f"{columns} where false"
@@ -250,7 +264,7 @@ def _read_items(warehouse: Warehouse, batch: Batch) -> None:
             {chosen},
             coalesce(item, 1) as item,
             case
-                when reject_reason is not null or occurred_us is null or not is_plausible(occurred_us)
+                when reject_reason is not null or occurred_us is null or not is_plausible(occurred_us, coalesce(occurred_text, ''))
                     or event_name is null or trim(event_name) = ''
                     then raw
             end as raw

@@ -47,8 +47,8 @@ class Table(BaseModel):
 
     def used(self, sql: str) -> Table:
         """This table with only the columns that the select names; the others need not be read."""
-        names = set(re.findall(r"[A-Za-z_][A-Za-z0-9_]*|\"[^\"]+\"", sql))
-        kept = {name: kind for name, kind in self.columns.items() if name in names or f'"{name}"' in names}
+        names = {name.strip('"') for name in re.findall(r'[a-z_][a-z0-9_]*|"[^"]+"', sql.lower())}
+        kept = {name: kind for name, kind in self.columns.items() if name.lower() in names}
         return self.model_copy(update={"columns": kept or dict(list(self.columns.items())[:1])})
 
 
@@ -107,10 +107,13 @@ def parse_preset(path: Path) -> Preset:
     match = _FRONT_MATTER.match(text)
     try:
         front = yaml.safe_load(match[1]) if match else None
-        return Preset.model_validate({**(front or {}), "sql": text[match.end() if match else 0 :].strip().rstrip(";")})
+        return Preset.model_validate(
+            {**(front or {}), "sql": text[match.end() if match else 0 :].strip().rstrip(";")}
+        )
     except (yaml.YAMLError, ValidationError) as error:
         raise SourceError(
-            f"{path.name} is not a preset: {error}.", fix="begin the file with the YAML block that CONTRIBUTING.md shows"
+            f"{path.name} is not a preset: {error}.",
+            fix="begin the file with the YAML block that CONTRIBUTING.md shows",
         ) from error
 
 

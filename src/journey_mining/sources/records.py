@@ -2,13 +2,15 @@
 
 A record of a line format is a line; of CSV a row, whose quoted fields may hold line breaks. Records are
 found with numpy over whole chunks; only chunks with stray quotes or bad bytes take the slow, obvious way.
+Memory is bounded: by a chunk, and by the longest record that is accepted.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +31,8 @@ class Block:
     data: bytes
     starts: Positions
     lines: Positions
+    is_regular: bool = True
+    """False: quotes are not as CSV has them, so that a parser may see other records."""
 
     @property
     def offsets(self) -> Positions:
@@ -37,25 +41,59 @@ class Block:
 
     def record(self, index: int) -> bytes:
         """The bytes of one record, with its line break."""
-        offsets = self.offsets
-        return self.data[offsets[index] : offsets[index + 1]]
+        end = self.starts[index + 1] if index + 1 < len(self.starts) else len(self.data)
+        return self.data[self.starts[index] : end]
+
+    def chosen(self, kept: list[int]) -> Block:
+        """The block of only the records `kept`."""
+        records = [self.record(index) for index in kept]
+        starts = np.cumsum([0, *(len(record) for record in records[:-1])]).astype(np.int64)
+        return Block(b"".join(records), starts, self.lines[kept], self.is_regular)
 
     def __len__(self) -> int:
         return len(self.starts)
 
 
+@dataclass(frozen=True)
+class _Piece:
+    """Bytes cut from the input: whole records, or the beginning of one that is too long (`byte_count` is its size)."""
+
+    data: bytes
+    ends: Positions
+    is_regular: bool = True
+    byte_count: int = 0
+
+
 def split_records(
-    chunks: Iterable[bytes], bad: list[BadRecord], delimiter: str | None = None, max_bytes: int = MAX_RECORD_BYTES
+    chunks: Iterable[bytes],
+    bad: list[BadRecord],
+    delimiter: str | None = None,
+    max_bytes: int = MAX_RECORD_BYTES,
+    skipped: int = 0,
+    is_damaged: Callable[[], bool] = lambda: False,
 ) -> Iterator[Block]:
     """Blocks of whole, valid UTF-8, non-blank records; others are appended to `bad`.
 
-    `delimiter` is given for CSV, where a line break inside quotes does not end a record.
+    `delimiter` is given for CSV, where a line break inside quotes does not end a record. The first `skipped`
+    non-blank records are left out. When the input ends in damage, its last record is cut off and bad.
     """
     line = 1
-    for data, starts in _cut(chunks, delimiter, max_bytes):
-        lines = line + _line_breaks_before(data, starts)
-        line += data.count(b"\n")
-        block = Block(data, starts, lines)
+    for piece in _cut(chunks, delimiter, max_bytes):
+        if piece.byte_count:
+            bad.append(BadRecord(line, f"longer than {max_bytes:,} bytes", piece.data, piece.byte_count))
+            line += 1
+            continue
+        starts = np.concatenate([np.zeros(1, np.int64), piece.ends[:-1]])
+        block = Block(piece.data, starts, line + _line_breaks_before(piece.data, starts), piece.is_regular)
+        line += piece.data.count(b"\n")
+        block, skipped = _without_first(block, skipped)
+        if not piece.data.endswith(b"\n") and is_damaged() and len(block):
+            bad.append(
+                BadRecord.of(
+                    int(block.lines[-1]), "cut off where the file is damaged", block.record(len(block) - 1)
+                )
+            )
+            block = block.chosen(list(range(len(block) - 1)))
         yield from _valid(block, bad, max_bytes)
 
 
@@ -64,64 +102,59 @@ def _line_breaks_before(data: bytes, starts: Positions) -> Positions:
     return np.searchsorted(breaks, starts).astype(np.int64)
 
 
-def _cut(chunks: Iterable[bytes], delimiter: str | None, max_bytes: int) -> Iterator[tuple[bytes, Positions]]:
-    """(bytes, record beginnings): every byte of the input in exactly one pair, in order."""
-    parts: list[bytes] = []
-    size = 0
+def _cut(chunks: Iterable[bytes], delimiter: str | None, max_bytes: int) -> Iterator[_Piece]:
+    """Every byte of the input in exactly one piece, in order (of an overlong record only the beginning is kept)."""
     source = iter(chunks)
+    rest = b""
     for chunk in source:
-        parts.append(chunk)
-        size += len(chunk)
-        if b"\n" not in chunk and size < 4 * max_bytes:
-            continue
-        data = b"".join(parts)
-        ends = _record_ends(data, delimiter)
-        if ends is None or (len(ends) == 0 and size >= 4 * max_bytes and delimiter):
-            rest = data + b"".join(source)
-            yield rest, _slow_starts(rest, (delimiter or ",").encode())
-            return
-        if len(ends) == 0 and size < 4 * max_bytes:
-            parts, size = [data], len(data)
-            continue
-        if len(ends) == 0:
-            data += _rest_of_line(source)
-            ends = _record_ends(data, None)
-            ends = ends if ends is not None and len(ends) else np.array([len(data)], np.int64)
-        whole = int(ends[-1])
-        yield data[:whole], np.concatenate([np.zeros(1, np.int64), ends[:-1]])
-        parts, size = [data[whole:]], len(data) - whole
-    if rest := b"".join(parts):
-        ends = _record_ends(rest, delimiter)
-        if ends is None or (delimiter and len(ends) == 0 and rest.count(b"\n") > 0):
-            yield rest, _slow_starts(rest, (delimiter or ",").encode())
-        else:
-            yield rest, np.concatenate([np.zeros(1, np.int64), ends[ends < len(rest)]])
+        rest = rest + chunk if rest else chunk
+        ends, is_regular = _record_ends(rest, delimiter, max_bytes, is_last=False)
+        if len(ends):
+            whole = int(ends[-1])
+            yield _Piece(rest[:whole], ends, is_regular)
+            rest = rest[whole:]
+        if len(rest) > max_bytes:
+            piece, rest = _overlong(rest, source)
+            yield piece
+    if rest:
+        ends, is_regular = _record_ends(rest, delimiter, max_bytes, is_last=True)
+        yield _Piece(rest, ends, is_regular)
 
 
-def _rest_of_line(source: Iterator[bytes]) -> bytes:
-    """What follows of a line that is far too long, up to the chunk in which it ends (kept, it is bounded by the file)."""
-    parts = []
+def _overlong(rest: bytes, source: Iterator[bytes]) -> tuple[_Piece, bytes]:
+    """The beginning of a line that is far too long, and what follows after its end."""
+    size, head, rest = len(rest), rest[:RAW_KEPT_BYTES], b""
     for chunk in source:
-        parts.append(chunk)
-        if b"\n" in chunk:
+        end = chunk.find(b"\n") + 1
+        size += end or len(chunk)
+        if end:
+            rest = chunk[end:]
             break
-    return b"".join(parts)
+    return _Piece(head, np.array([len(head)], np.int64), byte_count=size), rest
 
 
-def _record_ends(data: bytes, delimiter: str | None) -> Positions | None:
-    """Ends of the whole records in `data` (after the line break); None when quotes are not as CSV has them."""
+def _record_ends(data: bytes, delimiter: str | None, max_bytes: int, is_last: bool) -> tuple[Positions, bool]:
+    """Ends of the whole records in `data` (after the line break), and whether quotes are as CSV has them."""
     view = np.frombuffer(data, np.uint8)
-    breaks = np.flatnonzero(view == _NEWLINE)
-    if delimiter is None or _QUOTE not in data:
-        return breaks + 1
+    breaks = np.flatnonzero(view == _NEWLINE).astype(np.int64)
+    if delimiter is None or b'"' not in data:
+        return _closed(breaks + 1, data, is_last), True
     quotes = np.flatnonzero(view == _QUOTE)
-    if not _quotes_are_regular(view, quotes, ord(delimiter)):
-        return None
-    inside = np.searchsorted(quotes, breaks) % 2
-    return breaks[inside == 0] + 1
+    if _quotes_are_regular(view, quotes, ord(delimiter)) and not (is_last and len(quotes) % 2):
+        ends = breaks[np.searchsorted(quotes, breaks) % 2 == 0] + 1
+        if len(data) - (ends[-1] if len(ends) else 0) <= max_bytes or is_last:
+            return _closed(ends, data, is_last), True
+    return _slow_ends(data, delimiter.encode(), max_bytes, is_last), False
 
 
-def _quotes_are_regular(view: npt.NDArray[np.uint8], quotes: Positions, delimiter: int) -> bool:
+def _closed(ends: Positions, data: bytes, is_last: bool) -> Positions:
+    """The ends, and that of the last record when the input ends without a line break."""
+    if is_last and (len(ends) == 0 or ends[-1] < len(data)):
+        return np.append(ends, len(data))
+    return ends
+
+
+def _quotes_are_regular(view: npt.NDArray[np.uint8], quotes: npt.NDArray[np.intp], delimiter: int) -> bool:
     opening, closing = quotes[0::2], quotes[1::2]
     before = np.where(opening > 0, view[opening - 1], _NEWLINE)
     after = np.where(closing + 1 < len(view), view[np.minimum(closing + 1, len(view) - 1)], _NEWLINE)
@@ -130,23 +163,44 @@ def _quotes_are_regular(view: npt.NDArray[np.uint8], quotes: Positions, delimite
     return bool(opens_well.all() and closes_well.all())
 
 
-def _slow_starts(data: bytes, delimiter: bytes) -> Positions:
-    """Record beginnings where quotes count only at the beginning of a field; an unclosed quote is a plain character."""
+@cache
+def _record_pattern(delimiter: bytes, is_last: bool) -> re.Pattern[bytes]:
+    """One record: quotes count only around a whole field; one that is never closed is a plain character."""
     separator = re.escape(delimiter)
-    field = re.compile(rb'(?:"(?:[^"]|"")*"(?=[' + separator + rb"\r\n]|\Z)|[^" + separator + rb"\n]*)(" + separator + rb"|\n|\Z)")
-    starts, position = [0], 0
+    quoted = rb'"(?:[^"]++|"")*+"(?=' + separator + rb"|\r?\n|\r?\Z)"
+    unclosed = b"" if is_last else rb'|"(?:[^"]++|"")*+\Z'
+    field = b"(?>" + quoted + unclosed + b"|[^" + separator + rb"\n]*+)"
+    return re.compile(field + b"(?:" + separator + field + rb")*+(\r?\n|\Z)")
+
+
+def _slow_ends(data: bytes, delimiter: bytes, max_bytes: int, is_last: bool) -> Positions:
+    ends: list[int] = []
+    position = 0
     while position < len(data):
-        match = field.match(data, position)
-        if match is None:  # a quoted field followed by further text: take it as plain text
-            position = min((data.find(b"\n", position) + 1) or len(data), len(data))
-            starts.append(position)
-            continue
-        position = match.end()
-        if match[1] == b"\n":
-            starts.append(position)
-        elif not match[1]:
+        match = _record_pattern(delimiter, is_last).match(data, position)
+        if match and not match[1] and not is_last and len(data) - position > max_bytes:
+            match = _record_pattern(delimiter, True).match(data, position)
+        if match is None or not (match[1] or is_last):
             break
-    return np.array([start for start in starts if start < len(data)], np.int64)
+        position = match.end()
+        ends.append(position)
+    return np.array(ends, np.int64)
+
+
+def _without_first(block: Block, count: int) -> tuple[Block, int]:
+    """The block without its first `count` non-blank records, and how many are still to be left out."""
+    index = 0
+    while count and index < len(block):
+        count -= bool(block.record(index).strip(b"\r\n"))
+        index += 1
+    if index == 0:
+        return block, count
+    if index == len(block):
+        return Block(b"", np.empty(0, np.int64), np.empty(0, np.int64)), count
+    begin = int(block.starts[index])
+    return Block(
+        block.data[begin:], block.starts[index:] - begin, block.lines[index:], block.is_regular
+    ), count
 
 
 def _valid(block: Block, bad: list[BadRecord], max_bytes: int) -> Iterator[Block]:
@@ -158,14 +212,10 @@ def _valid(block: Block, bad: list[BadRecord], max_bytes: int) -> Iterator[Block
     except UnicodeDecodeError:
         suspects.update(range(len(block)))
     dropped = {index for index in sorted(suspects) if _is_dropped(block, index, bad, max_bytes)}
-    if not dropped:
+    if not dropped and len(block):
         yield block
-        return
-    kept = [index for index in range(len(block)) if index not in dropped]
-    if kept:
-        records = [block.record(index) for index in kept]
-        starts = np.cumsum([0, *(len(record) for record in records[:-1])]).astype(np.int64)
-        yield Block(b"".join(records), starts, block.lines[kept])
+    elif len(dropped) < len(block):
+        yield block.chosen([index for index in range(len(block)) if index not in dropped])
 
 
 def _is_dropped(block: Block, index: int, bad: list[BadRecord], max_bytes: int) -> bool:
@@ -174,12 +224,13 @@ def _is_dropped(block: Block, index: int, bad: list[BadRecord], max_bytes: int) 
         return True
     line = int(block.lines[index])
     if len(record) > max_bytes:
-        reason = f"longer than {max_bytes:,} bytes"
-        bad.append(BadRecord(line, reason, record[:RAW_KEPT_BYTES], len(record)))
+        bad.append(BadRecord.of(line, f"longer than {max_bytes:,} bytes", record))
         return True
     try:
         record.decode()
     except UnicodeDecodeError as error:
-        bad.append(BadRecord.of(line, f"not UTF-8 (byte {error.start + 1} of the record)", record.rstrip(b"\r\n")))
+        bad.append(
+            BadRecord.of(line, f"not UTF-8 (byte {error.start + 1} of the record)", record.rstrip(b"\r\n"))
+        )
         return True
     return False

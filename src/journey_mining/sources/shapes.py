@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from journey_mining.config import Source
@@ -38,6 +39,10 @@ class Shape:
     """CSV records before the first row."""
     header_text: str = ""
     """The header rows after the first, joined."""
+    is_quoted: bool = True
+    """False: quotes of a CSV file are plain characters."""
+    is_paged: bool = False
+    """True: a JSON file of several documents, one a line."""
 
 
 def find_shape(path: Path, source: Source, preset: Preset) -> Shape:
@@ -45,7 +50,10 @@ def find_shape(path: Path, source: Source, preset: Preset) -> Shape:
     if path.stat().st_size == 0:
         return Shape("empty")
     if is_parquet(path):
-        columns = tuple(pq.read_schema(path).names)
+        try:
+            columns = tuple(pq.read_schema(path).names)
+        except pa.ArrowInvalid:
+            return Shape("damaged")
         return Shape("parquet", _recognise(columns, None, source, preset), columns)
     stream = ByteStream(path, source.encoding)
     head = _peek(stream)
@@ -71,9 +79,10 @@ def _json_shape(path: Path, head: bytes, suffix: str, source: Source, preset: Pr
     objects = [found for line in lines if (found := _object(line)) is not None]
     keys = {key for table in preset.tables.values() for key in table.explode}
     is_lines = suffix in _LINES_SUFFIXES or (len(objects) > 0 and len(lines) > 1)
-    if is_lines and not (len(objects) == 1 and keys & objects[0].keys()):
+    is_paged = len(objects) > 0 and all(keys & found.keys() for found in objects)
+    if is_lines and not is_paged:
         return Shape("jsonl", _recognise(_paths(objects), None, source, preset), _keys(objects))
-    return _document_shape(path, source, preset, keys)
+    return _document_shape(path, head, source, preset, keys)
 
 
 def _object(line: bytes) -> dict[str, object] | None:
@@ -84,17 +93,36 @@ def _object(line: bytes) -> dict[str, object] | None:
     return found if isinstance(found, dict) else None
 
 
-def _document_shape(path: Path, source: Source, preset: Preset, keys: set[str]) -> Shape:
-    try:
-        document = json.loads(b"".join(ByteStream(path, source.encoding).chunks()))
-    except (ValueError, RecursionError):
-        return Shape("json", source.table)
-    explode = next((key for key in document if key in keys), None) if isinstance(document, dict) else None
-    items = document if isinstance(document, list) else document[explode] if explode else [document]
-    found = [item for item in items[:50] if isinstance(item, dict)] if isinstance(items, list) else []
+def _document_shape(path: Path, head: bytes, source: Source, preset: Preset, keys: set[str]) -> Shape:
+    pages, is_paged = _documents(b"".join(ByteStream(path, source.encoding).chunks()))
+    if not pages:
+        explode = next(
+            (key for key in sorted(keys) if re.search(rb'"%s"\s*:\s*\[' % re.escape(key).encode(), head)),
+            None,
+        )
+        table = source.table or _by_explode(explode, preset)
+        return Shape("json", table, explode=explode) if table else Shape("damaged")
+    explode = next((key for page in pages if isinstance(page, dict) for key in page if key in keys), None)
+    found = [item for page in pages for item in _first_items(page, explode) if isinstance(item, dict)][:50]
     if not found:
-        return Shape("json", source.table or _by_explode(explode, preset), explode=explode)
-    return Shape("json", _recognise(_paths(found), explode, source, preset), _keys(found), explode)
+        return Shape("json", source.table or _by_explode(explode, preset), explode=explode, is_paged=is_paged)
+    return Shape(
+        "json", _recognise(_paths(found), explode, source, preset), _keys(found), explode, is_paged=is_paged
+    )
+
+
+def _documents(text: bytes) -> tuple[list[object], bool]:
+    """The document in the text, or the first of several that stand one a line."""
+    try:
+        return [json.loads(text)], False
+    except (ValueError, RecursionError):
+        lines = (_object(line) for line in text.split(b"\n", 50)[:50] if line.strip())
+        return [found for found in lines if found is not None], True
+
+
+def _first_items(page: object, explode: str | None) -> list[object]:
+    items = page.get(explode) if explode and isinstance(page, dict) else page
+    return items[:50] if isinstance(items, list) else [items]
 
 
 def _keys(objects: list[dict[str, object]]) -> tuple[str, ...]:
@@ -103,12 +131,18 @@ def _keys(objects: list[dict[str, object]]) -> tuple[str, ...]:
 
 def _paths(objects: list[dict[str, object]]) -> tuple[str, ...]:
     """Keys of the objects and, as `key.inner`, of the objects inside them."""
-    inner = {f"{key}.{name}" for found in objects for key, value in found.items() if isinstance(value, dict) for name in value}
+    inner = {
+        f"{key}.{name}"
+        for found in objects
+        for key, value in found.items()
+        if isinstance(value, dict)
+        for name in value
+    }
     return (*_keys(objects), *sorted(inner))
 
 
 def _by_explode(explode: str | None, preset: Preset) -> str | None:
-    return next((name for name, table in preset.tables.items() if explode in table.explode), None)
+    return next((name for name, table in preset.tables.items() if explode and explode in table.explode), None)
 
 
 def _csv_shape(head: bytes, source: Source, preset: Preset) -> Shape:
@@ -116,7 +150,13 @@ def _csv_shape(head: bytes, source: Source, preset: Preset) -> Shape:
     rows_text = head.decode("utf-8", "replace")
     if bare and (source.table == bare or _fits_bare(rows_text, preset.tables[bare])):
         table = preset.tables[bare]
-        return Shape("csv", bare, tuple(table.columns), delimiter=table.delimiter or ",")
+        return Shape(
+            "csv",
+            bare,
+            tuple(table.columns),
+            delimiter=table.delimiter or ",",
+            is_quoted=table.delimiter != "\t",
+        )
     delimiter = source.delimiter or _delimiter(rows_text)
     rows = _first_rows(rows_text, delimiter)
     columns = _unique_names(rows[0] if rows else [])
@@ -150,7 +190,7 @@ def _delimiter(text: str) -> str:
 
 
 def _unique_names(header: list[str]) -> tuple[str, ...]:
-    """Names of the columns: an empty one is column_<n>, a repeated one gets _2, _3 …"""
+    """Names of the columns: an empty one is column_<n>, a repeated one gets _2, then _3, and so on."""
     names: list[str] = []
     for number, cell in enumerate(header, 1):
         base = cell.strip() or f"column_{number}"
@@ -177,7 +217,8 @@ def _recognise(columns: tuple[str, ...], explode: str | None, source: Source, pr
     fitting = [
         (len(table.requires), name)
         for name, table in preset.tables.items()
-        if (not explode or not table.explode or explode in table.explode)
+        if table.requires
+        and (not explode or not table.explode or explode in table.explode)
         and all(renamed.get(column, column.lower()) in present for column in table.requires)
     ]
     return max(fitting, key=lambda pair: pair[0])[1] if fitting else None

@@ -4,6 +4,6 @@ select
     severity,
     status,
     offending_count,
-    detail,
+    detail
 from audits
 order by status = 'passed', severity, audit

@@ -1,7 +1,7 @@
 -- The currencies of events that carry a value.
 select
     currency,
-    count(*) as event_count,
+    count(*) as event_count
 from events
 where value is not null and currency is not null
 group by currency

@@ -1,9 +1,15 @@
 -- Touchpoints where journeys leave more often than elsewhere in the same stage (an estimate, no proof of a cause).
--- excess = journeys that left at the touchpoint, less visits times the exit rate of the stage's other touchpoints.
-with visited as (
+-- excess = journeys that left at the touchpoint, less steps times the exit rate of the stage's other touchpoints.
+with limits as (
+    select coalesce(max(try_cast(value as bigint)), 5) as min_cell
+    from settings
+    where name = 'min_cell'
+),
+
+walked as (
     select
         to_touchpoint as touchpoint,
-        sum(transition_count) as visits,
+        sum(transition_count) as step_count
     from transitions
     where to_touchpoint <> '__end__'
     group by to_touchpoint
@@ -13,9 +19,9 @@ with visited as (
 exited as (
     select
         last_touchpoint as touchpoint,
-        count(*) as exits,
+        count(*) as exits
     from journeys
-    where state = 'dropped_off'
+    where state = 'dropped_off' and not is_flagged
     group by last_touchpoint
 ),
 
@@ -24,12 +30,12 @@ compared as (
     select
         touchpoints.stage,
         touchpoints.touchpoint,
-        visited.visits,
+        walked.step_count,
         coalesce(exited.exits, 0) as exits,
-        sum(visited.visits) over (partition by touchpoints.stage) - visited.visits as other_visits,
-        sum(coalesce(exited.exits, 0)) over (partition by touchpoints.stage) - coalesce(exited.exits, 0) as other_exits,
+        sum(walked.step_count) over (partition by touchpoints.stage) - walked.step_count as other_step_count,
+        sum(coalesce(exited.exits, 0)) over (partition by touchpoints.stage) - coalesce(exited.exits, 0) as other_exits
     from touchpoints
-    inner join visited on touchpoints.touchpoint = visited.touchpoint
+    inner join walked on touchpoints.touchpoint = walked.touchpoint
     left join exited on touchpoints.touchpoint = exited.touchpoint
     where touchpoints.stage is not null
 )
@@ -37,12 +43,11 @@ compared as (
 select
     stage,
     touchpoint,
-    visits,
+    step_count,
     exits,
-    exits / nullif(visits, 0) as exit_rate,
-    other_exits / nullif(other_visits, 0) as other_exit_rate,
-    exits - visits * other_exits / nullif(other_visits, 0) as excess,
+    exits / nullif(step_count, 0) as exit_rate,
+    other_exits / nullif(other_step_count, 0) as other_exit_rate,
+    exits - step_count * other_exits / nullif(other_step_count, 0) as excess
 from compared
-where
-    exits >= coalesce((select max(try_cast(value as bigint)) from settings where name = 'min_cell'), 5)
+where exits >= (select limits.min_cell from limits)
 order by stage, excess desc, touchpoint

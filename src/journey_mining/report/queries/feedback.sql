@@ -8,7 +8,7 @@ select
     score,
     score_low,
     score_high,
-    response_rate,
+    response_rate
 from feedback
 where touchpoint is null and stage is not null
 order by stage, score_kind

@@ -11,6 +11,6 @@ select
     conversion_rate,
     conversion_rate_low,
     conversion_rate_high,
-    median_seconds,
+    median_seconds
 from stage_funnel
 order by unit, stage_number

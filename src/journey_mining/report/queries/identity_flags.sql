@@ -3,7 +3,7 @@ select
     identifier_type,
     reason,
     count(*) as identifier_count,
-    max(link_count) as most_links,
+    max(link_count) as most_links
 from identity_flags
 group by identifier_type, reason
 order by identifier_type, reason

@@ -4,7 +4,7 @@ select
     reason,
     record_count,
     first_file,
-    example_line,
+    example_line
 from quarantine_summary
 order by record_count desc, source, reason
 limit 100

@@ -1,6 +1,6 @@
 -- The settings this database was made with.
 select
     name,
-    value,
+    value
 from settings
 order by name

@@ -8,7 +8,7 @@ select
     sum(duplicate_count)::bigint as duplicate_count,
     sum(quarantined_count)::bigint as quarantined_count,
     min(first_event_at) as first_event_at,
-    max(last_event_at) as last_event_at,
+    max(last_event_at) as last_event_at
 from source_files
 group by source, system
 order by source, system

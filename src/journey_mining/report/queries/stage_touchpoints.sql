@@ -1,12 +1,18 @@
 -- Touchpoints of each stage by customers, those under min_cell left out.
+with limits as (
+    select coalesce(max(try_cast(value as bigint)), 5) as min_cell
+    from settings
+    where name = 'min_cell'
+)
+
 select
     stage,
     touchpoint,
     channel,
     event_count,
-    customer_count,
+    customer_count
 from touchpoints
 where
     stage is not null
-    and customer_count >= coalesce((select max(try_cast(value as bigint)) from settings where name = 'min_cell'), 5)
+    and customer_count >= (select limits.min_cell from limits)
 order by stage, customer_count desc, touchpoint

@@ -1,6 +1,6 @@
 -- The stages in their order.
 select
     stage,
-    stage_number,
+    stage_number
 from stages
 order by stage_number

@@ -2,6 +2,6 @@
 select
     touchpoint,
     channel,
-    stage,
+    stage
 from touchpoints
 order by touchpoint

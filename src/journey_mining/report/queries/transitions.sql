@@ -1,5 +1,11 @@
 -- The 500 most frequent transitions, those of fewer than min_cell journeys left out; covered = running share of all.
-with totals as (
+with limits as (
+    select coalesce(max(try_cast(value as bigint)), 5) as min_cell
+    from settings
+    where name = 'min_cell'
+),
+
+totals as (
     select sum(transition_count) as all_count
     from transitions
 ),
@@ -18,9 +24,9 @@ shown as (
         conversion_rate,
         conversion_rate_low,
         conversion_rate_high,
-        lift,
+        lift
     from transitions
-    where journey_count >= coalesce((select max(try_cast(value as bigint)) from settings where name = 'min_cell'), 5)
+    where journey_count >= (select limits.min_cell from limits)
 )
 
 select
@@ -39,7 +45,7 @@ select
     sum(shown.transition_count) over (
         order by shown.transition_count desc, shown.from_touchpoint, shown.to_touchpoint
         rows between unbounded preceding and current row
-    ) / nullif(totals.all_count, 0) as covered,
+    ) / nullif(totals.all_count, 0) as covered
 from shown
 cross join totals
 order by shown.transition_count desc, shown.from_touchpoint, shown.to_touchpoint

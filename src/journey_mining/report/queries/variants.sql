@@ -1,4 +1,10 @@
 -- The most frequent variants, those of fewer than min_cell journeys left out.
+with limits as (
+    select coalesce(max(try_cast(value as bigint)), 5) as min_cell
+    from settings
+    where name = 'min_cell'
+)
+
 select
     variant_rank,
     variant,
@@ -8,8 +14,8 @@ select
     share,
     cumulative_share,
     conversion_rate,
-    median_throughput_seconds,
+    median_throughput_seconds
 from variants
-where journey_count >= coalesce((select max(try_cast(value as bigint)) from settings where name = 'min_cell'), 5)
+where journey_count >= (select limits.min_cell from limits)
 order by variant_rank
 limit 12
