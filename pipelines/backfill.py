@@ -13,13 +13,14 @@ import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import server  # isort: skip  (it sets Prefect's environment, so it comes before Prefect)
+import offline  # isort: skip  (Prefect reads its environment when it is imported)
 
 from prefect import flow
 
 from journey_mining.config import load_config
 from journey_mining.errors import ConfigError, JourneyMiningError
 
+import server
 from nightly import nightly
 
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
@@ -69,11 +70,11 @@ def main(arguments: list[str] | None = None) -> int:
         with server.private_state(config):
             print(backfill(cutoffs, str(given.config)))
     except JourneyMiningError as error:
-        tasks.release_frames(error)
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return error.exit_code
     return 0
 
 
 if __name__ == "__main__":
+    offline.end_quietly()
     sys.exit(main())

@@ -12,7 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
-import server  # isort: skip  (it sets Prefect's environment, so it comes before Prefect)
+import offline  # isort: skip  (Prefect reads its environment when it is imported)
 
 from prefect import flow
 from prefect.schedules import Cron
@@ -21,6 +21,7 @@ from journey_mining.config import Config, load_config
 from journey_mining.errors import JourneyMiningError
 from journey_mining.pipeline import STEPS, open_run
 
+import server
 import tasks
 
 
@@ -69,11 +70,11 @@ def main(arguments: list[str] | None = None) -> int:
             else:
                 print(nightly(str(given.config), given.cutoff, given.rebuild))
     except JourneyMiningError as error:
-        tasks.release_frames(error)
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return error.exit_code
     return 0
 
 
 if __name__ == "__main__":
+    offline.end_quietly()
     sys.exit(main())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -49,9 +48,7 @@ def _without_user_traceback(record: logging.LogRecord) -> bool:
 
 def run_step(step: Step, context: RunContext) -> Counts:
     """The counts that `step` returned, run as a task of the step's name; raises what the step raises."""
-    # The context holds a connection. It is no parameter, since Prefect would look into it, and the closure lets
-    # go of it afterwards, since Prefect keeps tasks.
-    held = [(step, context)]
+    # The context holds a connection, so it stays in the closure: Prefect would look into a parameter.
     named = task(
         name=step.name,
         task_run_name=step.name,
@@ -60,34 +57,19 @@ def run_step(step: Step, context: RunContext) -> Counts:
         retry_delay_seconds=RETRY_DELAY_SECONDS if step.retries else None,
         persist_result=False,
     )
-    try:
-        return named(lambda: _count(*held[0]))()
-    finally:
-        held.clear()
+    return named(lambda: _count(step, context))()
 
 
 def _count(step: Step, context: RunContext) -> Counts:
     try:
         counts = pipeline.run_step(context, step)
-    except JourneyMiningError as error:
-        release_frames(error)
+    except JourneyMiningError:
         raise
     except Exception as error:
         raise StepError(f"The step '{step.name}' failed with {type(error).__name__}.") from error
     listed = "".join(f", {name} {value}" for name, value in counts.items())
     get_run_logger().info("%s: %.1f s%s", step.name, context.timings[step.name], listed)
     return counts
-
-
-def release_frames(error: BaseException | None) -> None:
-    """Drops the local variables that the traceback of `error` keeps alive.
-
-    Prefect holds on to exceptions, and with them to the run's closed connection: DuckDB then complains about
-    leaks when the process ends, below the message that the user should see.
-    """
-    while error is not None:
-        traceback.clear_frames(error.__traceback__)
-        error = error.__cause__ or error.__context__
 
 
 def write_artifacts(context: RunContext, counts: Mapping[str, Counts]) -> None:

@@ -7,24 +7,13 @@
 -- column: is_poisoned       a value that names nobody
 -- column: first_seen_us     first event that carries it, microseconds UTC
 -- column: event_count       events that carry it
-with activity as (
-    select
-        identity_key,
-        min(occurred_us) as first_us,
-        count(*) as event_count
-    from staged_events
-    where identity_key is not null
-        and occurred_us <= $cutoff_us
-    group by identity_key
-)
-
 select
     s.identifier_hash,
     min(s.identifier_type) as identifier_type,
     min(s.specificity) as specificity,
     bool_or(s.is_poisoned) as is_poisoned,
-    min(a.first_us) as first_seen_us,
-    cast(sum(a.event_count) as bigint) as event_count
+    min(k.first_seen_us) as first_seen_us,
+    cast(sum(k.event_count) as bigint) as event_count
 from identifier_sets as s
-inner join activity as a on s.identity_key = a.identity_key
+inner join identity_keys as k on s.identity_key = k.identity_key
 group by s.identifier_hash

@@ -8,6 +8,7 @@
 with trusted as (
     select s.identity_key, s.identifier_hash, i.identifier_type
     from identifier_sets as s
+    inner join identity_keys as k on s.identity_key = k.identity_key
     inner join identifiers as i on s.identifier_hash = i.identifier_hash
     where not i.is_poisoned
 ),

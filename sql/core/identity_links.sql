@@ -10,6 +10,7 @@ with trusted as (
         s.identifier_hash,
         s.specificity
     from identifier_sets as s
+    inner join identity_keys as k on s.identity_key = k.identity_key
     inner join identifiers as i on s.identifier_hash = i.identifier_hash
     left join identity_flags as f on s.identifier_hash = f.identifier_hash
     where f.identifier_hash is null

@@ -35,14 +35,19 @@ with placed as (
     where e.occurred_us <= $cutoff_us
 ),
 
--- What went before: the last activity, the last contact, and what it was.
+-- What went before: the last activity, the last contact, and what it was. An activity up to the goal that ended
+-- its journey says nothing about the next one: -1 stands for none since.
 looked_back as (
     select
         *,
         max(case when is_activity then occurred_us end) over before as last_activity_us,
+        last_value(
+            case when is_goal and $ends_on_goal then -1 when is_activity then occurred_us end ignore nulls
+        ) over before as recent_activity_us,
         max(case when is_contact then occurred_us end) over before as last_contact_us,
         last_value(case when is_contact then touchpoint_no end ignore nulls) over before as last_touchpoint_no,
-        last_value(case when is_contact then is_goal end ignore nulls) over before as last_is_goal
+        coalesce(last_value(case when is_contact then is_goal end ignore nulls) over before and $ends_on_goal, false)
+            as is_ended
     from placed
     window before as (
         partition by customer_id order by occurred_us, source_rank, sequence, event_name, event_id
@@ -50,26 +55,28 @@ looked_back as (
     )
 ),
 
--- A session opens after a gap over the limit. A journey opens at the first contact, after the goal where it ends
--- there, and at a contact when the customer was idle for longer than the expiry; contacts of the company that
--- came after that expiry count as the beginning of the new journey.
+-- The expiry runs from the last activity; in a journey that the company began, from its last contact until the
+-- customer returns. An activity that had expired before the last contact belongs to an earlier journey.
+timed as (
+    select
+        *,
+        case
+            when coalesce(recent_activity_us, -1) < 0 or last_contact_us - recent_activity_us > $expiry_us
+                then last_contact_us
+            else recent_activity_us
+        end as alive_us
+    from looked_back
+),
+
+-- A session opens after a gap over the limit; a journey at the first contact, after the goal where it ends there,
+-- and at a contact after the expiry.
 opened as (
     select
         *,
         is_activity and (last_activity_us is null or occurred_us - last_activity_us > $inactivity_us) as opens_session,
-        is_contact and (
-            last_contact_us is null
-            or ($ends_on_goal and last_is_goal)
-            or (
-                (last_activity_us is null or occurred_us - last_activity_us > $expiry_us)
-                and case
-                    when last_activity_us is null then occurred_us - last_contact_us > $expiry_us
-                    when last_contact_us - last_activity_us <= $expiry_us then true
-                    else occurred_us - last_contact_us > $expiry_us
-                end
-            )
-        ) as opens_journey
-    from looked_back
+        is_contact
+        and (last_contact_us is null or is_ended or occurred_us - alive_us > $expiry_us) as opens_journey
+    from timed
 ),
 
 stepped as (
@@ -109,7 +116,7 @@ select
     case when n.is_activity then coalesce(s.session_id, n.running_session_id) end as session_id,
     case
         when n.is_contact then n.running_journey_id
-        when n.occurred_us - coalesce(n.last_activity_us, n.last_contact_us) <= $expiry_us then n.running_journey_id
+        when n.occurred_us - n.alive_us <= $expiry_us and not n.is_ended then n.running_journey_id
     end as journey_id,
     n.event_ordinal,
     n.contact_ordinal,

@@ -1,4 +1,4 @@
--- The touchpoint dictionary: what each kind of event is called, and in which stage, by rule or by default.
+-- The touchpoint dictionary: what each kind of event up to the cutoff is called, and in which stage, by rule or by default.
 -- grain: one row per signature_id
 -- kept: private
 -- column: signature_id     kind of event
@@ -14,7 +14,13 @@
 -- column: is_activity      initiated by the customer and no background
 -- column: is_goal          converts a journey
 -- column: rule             the rule that named it: its number and text, 'given' or 'default'
-with named as (
+with seen as (
+    select distinct signature_id
+    from staged_events
+    where occurred_us <= $cutoff_us
+),
+
+named as (
     select
         s.*,
         r.rule_number,
@@ -30,6 +36,7 @@ with named as (
             else s.event_name
         end as touchpoint
     from signatures as s
+    inner join seen as e on s.signature_id = e.signature_id
     left join matched_rules as m on s.signature_id = m.signature_id
     left join touchpoint_rules as r on m.rule_number = r.rule_number
 ),

@@ -4,42 +4,44 @@
 -- column: unit           customers or journeys
 -- column: unit_id        the customer or journey
 -- column: stage_number   position of the stage
--- column: reached_at     earliest time at it in such an order, UTC
+-- column: step_ordinal   earliest step of the customer at it in such an order
 with recursive kept_steps as (
     select
-        s.journey_id,
-        s.customer_id,
-        s.stage_number,
-        s.started_at
-    from journey_steps as s
-    inner join journeys as j on s.journey_id = j.journey_id
-    where s.stage_number is not null
+        p.journey_id,
+        p.customer_id,
+        t.stage_number,
+        p.step_ordinal
+    from positions as p
+    inner join touchpoint_signatures as t on p.signature_id = t.signature_id
+    inner join journeys as j on p.journey_id = j.journey_id
+    where p.is_step_start
+        and t.stage_number is not null
         and not j.is_flagged
 ),
 
 visits as (
-    select distinct
+    select
         'journeys' as unit,
         journey_id as unit_id,
         stage_number,
-        started_at
+        step_ordinal
     from kept_steps
     union all
-    select distinct
+    select
         'customers' as unit,
         customer_id as unit_id,
         stage_number,
-        started_at
+        step_ordinal
     from kept_steps
 ),
 
--- The earliest time at a stage that follows the earliest strict time at the one before reaches furthest.
+-- The earliest step at a stage after the earliest strict step at the one before reaches furthest.
 strict as (
     select
         unit,
         unit_id,
         stage_number,
-        min(started_at) as reached_at
+        min(step_ordinal) as step_ordinal
     from visits
     where stage_number = 1
     group by unit, unit_id, stage_number
@@ -48,11 +50,11 @@ strict as (
         v.unit,
         v.unit_id,
         v.stage_number,
-        min(v.started_at) as reached_at
+        min(v.step_ordinal) as step_ordinal
     from strict as s
     inner join visits as v
         on s.unit = v.unit and s.unit_id = v.unit_id and s.stage_number + 1 = v.stage_number
-            and s.reached_at <= v.started_at
+            and s.step_ordinal < v.step_ordinal
     group by v.unit, v.unit_id, v.stage_number
 )
 
@@ -60,5 +62,5 @@ select
     unit,
     unit_id,
     stage_number,
-    reached_at
+    step_ordinal
 from strict

@@ -20,10 +20,18 @@ with kept_journeys as (
         journey_id,
         customer_id,
         state,
-        state <> 'open' as is_matured,
-        converted_at
+        state <> 'open' as is_matured
     from journeys
     where not is_flagged
+),
+
+goals as (
+    select
+        journey_id,
+        min(step_number) as goal_step
+    from journey_steps
+    where is_goal
+    group by journey_id
 ),
 
 moves as (
@@ -34,10 +42,10 @@ moves as (
         s.customer_id,
         s.next_gap_seconds as gap_seconds,
         k.is_matured,
-        coalesce(k.converted_at > s.ended_at or (s.next_touchpoint is not null and k.converted_at >= s.ended_at), false)
-            as is_converted_after
+        coalesce(g.goal_step > s.step_number, false) as is_converted_after
     from journey_steps as s
     inner join kept_journeys as k on s.journey_id = k.journey_id
+    left join goals as g on s.journey_id = g.journey_id
     union all
     select
         '__start__' as from_touchpoint,

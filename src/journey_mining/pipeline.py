@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
@@ -85,7 +85,7 @@ class RunContext:
         }
 
 
-def _micros(duration: Any) -> int:
+def _micros(duration: timedelta) -> int:
     return round(duration.total_seconds() * 1_000_000)
 
 

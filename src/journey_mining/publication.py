@@ -151,6 +151,8 @@ def _read_listed(home: Home) -> list[str]:
 def publish(home: Home, working: Path, name: str, keep: int) -> Path:
     """Make the working copy the published snapshot `name` by one rename; returns its folder."""
     target = home.snapshots / name
+    (working / "store.duckdb").chmod(0o600)
+    working.chmod(0o755)
     _sync_tree(working)
     os.replace(working / "store.duckdb", home.store_of(name))
     os.replace(working, target)
@@ -163,6 +165,7 @@ def publish(home: Home, working: Path, name: str, keep: int) -> Path:
     os.replace(link, home.current)
     _sync_folder(home.root)
     _remove_old(home, keep)
+    shutil.rmtree(home.working, ignore_errors=True)
     return target
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from journey_mining.errors import JourneyMiningError, QueryError
-from journey_mining.warehouse import Connection, first_line, open_readonly
+from journey_mining.warehouse import Connection, open_readonly
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 

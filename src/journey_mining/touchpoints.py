@@ -17,7 +17,7 @@ RULE_COLUMNS = (
     "status", "campaign_source", "campaign_medium", "score_kind", "given_touchpoint", "given_stage",
 )  # fmt: skip
 """Columns of a signature that a predicate may name."""
-_ALLOWED: tuple[type[exp.Expression], ...] = (
+_ALLOWED: tuple[type[exp.Expr], ...] = (
     exp.And, exp.Or, exp.Not, exp.Paren, exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null,
     exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In, exp.Is, exp.Like, exp.ILike,
     exp.RegexpLike, exp.RegexpFullMatch, exp.Lower, exp.Upper, exp.Trim, exp.Coalesce, exp.StartsWith,
@@ -105,7 +105,7 @@ _PREDICATES = (
 )  # fmt: skip
 
 
-def _check_node(node: exp.Expression, where: str, rule: Touchpoint) -> None:
+def _check_node(node: exp.Expr, where: str, rule: Touchpoint) -> None:
     if isinstance(node, exp.Column):
         name = node.name.lower()
         if name not in RULE_COLUMNS or node.table:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,17 @@ class Warehouse:
                 f"The model {model.layer}/{model.name}.sql failed: {first_line(error)}.",
                 fix="see it with: journey-mining models --show " + model.name,
             ) from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing: what is written while the context lasts is undone when it ends with an error."""
+        self.execute("begin transaction")
+        try:
+            yield
+        except BaseException:
+            self.execute("rollback")
+            raise
+        self.execute("commit")
 
     def comment(self, model: Model) -> None:
         """Attach the purpose and the column meanings to the model's table."""

@@ -70,7 +70,11 @@ class Page:
         parameters = event.get("params", {})
         if event.get("method") == "Runtime.exceptionThrown":
             self.problems.append(json.dumps(parameters["exceptionDetails"])[:500])
-        elif event.get("method") == "Runtime.consoleAPICalled" and parameters["type"] in ("error", "warning", "assert"):
+        elif event.get("method") == "Runtime.consoleAPICalled" and parameters["type"] in (
+            "error",
+            "warning",
+            "assert",
+        ):
             self.problems.append(json.dumps(parameters["args"])[:500])
         elif event.get("method") == "Log.entryAdded" and parameters["entry"]["level"] in ("error", "warning"):
             self.problems.append(parameters["entry"]["text"])
@@ -86,7 +90,13 @@ class Page:
 
     def resize(self, width: int, height: int = 900, dark: bool = False) -> None:
         """Sets the viewport and the preferred colours."""
-        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 500)
+        self.send(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 500,
+        )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.send("Emulation.setEmulatedMedia", features=[scheme])
 
@@ -130,8 +140,11 @@ def open_chromium(executable: str) -> Iterator[Page]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         browser = subprocess.Popen(
             [executable, *FLAGS, f"--user-data-dir={profile}"],
-            preexec_fn=place_pipes, pass_fds=(3, 4), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            preexec_fn=place_pipes,  # noqa: PLW1509 (it only duplicates descriptors; nothing else can place them at 3 and 4)
+            pass_fds=(3, 4),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         for fd in (child_in, child_out, source, sink):
             os.close(fd)
         try:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from browser.chromium import Page, find_chromium, open_chromium
-from unit.published import Log, hostile_log, random_log, wide_log, write_published
 
+from browser.chromium import Page, find_chromium, open_chromium
 from journey_mining.report import render_report
+from unit.published import write_published
+from unit.random_logs import Log, hostile_log, random_log, wide_log
 
 pytestmark = pytest.mark.browser
 
@@ -26,7 +27,9 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("reports")
     written = {}
     for name, log in LOGS.items():
-        with duckdb.connect(str(write_published(folder / f"{name}.duckdb", log)), read_only=True) as connection:
+        with duckdb.connect(
+            str(write_published(folder / f"{name}.duckdb", log)), read_only=True
+        ) as connection:
             written[name] = render_report(connection, folder / name)
     return written
 
@@ -77,9 +80,9 @@ def test_sankey_draws_every_node_and_link(browser: Page, reports: dict[str, Path
     assert lefts == len(island["headings"])
 
 
-def test_links_end_at_their_nodes(browser: Page, reports: dict[str, Path]) -> None:
-    """A redrawn Sankey is in place at once: a print must not catch nodes on their way."""
-    browser.resize(1440)
+def test_print_shows_every_tab_in_light_colours_at_once(browser: Page, reports: dict[str, Path]) -> None:
+    """For paper both flows are drawn, dark on white, each node in place: a print must not catch one on its way."""
+    browser.resize(1440, dark=True)
     browser.open(reports["random"])
     browser.run("dispatchEvent(new Event('beforeprint'))")
     gaps = browser.run(
@@ -87,8 +90,15 @@ def test_links_end_at_their_nodes(browser: Page, reports: dict[str, Path]) -> No
         "parseFloat(n.getAttribute('transform').slice(10)) - n.__data__.node.x0))"
     )
     assert max(gaps) < 0.5
-    assert browser.run("document.querySelector('#sankey-start .main-svg').getAttribute('width')") == "960"
+    assert browser.run("document.querySelector('#sankey-start .main-svg').getAttribute('width')") == "1380"
+    assert elements(browser, "#sankey-conversion .sankey-node") > 3
+    assert (
+        browser.run("getComputedStyle(document.querySelector('#sankey-start .node-label')).fill")
+        == "rgb(21, 32, 43)"
+    )
     browser.run("dispatchEvent(new Event('afterprint'))")
+    assert browser.run("document.getElementById('panel-flow-conversion').offsetHeight") == 0
+    assert browser.problems == []
 
 
 def test_tabs_show_one_panel_and_draw_it(browser: Page, reports: dict[str, Path]) -> None:
@@ -130,7 +140,9 @@ def test_transition_map_follows_slider_and_metric(browser: Page, reports: dict[s
     browser.run(
         "(() => { const m = document.getElementById('map-metric'); m.value = 'p'; m.dispatchEvent(new Event('change')); })()"
     )
-    assert browser.run("[...document.querySelectorAll('#transition-map .tag')].every(t => t.textContent.endsWith('%'))")
+    assert browser.run(
+        "[...document.querySelectorAll('#transition-map .tag')].every(t => t.textContent.endsWith('%'))"
+    )
 
 
 def test_touchpoints_sort_and_filter(browser: Page, reports: dict[str, Path]) -> None:
@@ -190,7 +202,9 @@ def test_csv_runs_no_formula(browser: Page, reports: dict[str, Path]) -> None:
     browser.open(reports["hostile"])
     text = catch_download(browser, "chart-touchpoints")
     assert "'=cmd|' /C calc'!A0" in text
-    assert not any(line.startswith(("=", "+", "-", "@", "\t")) for line in text.lstrip("\ufeff").split("\r\n"))
+    assert not any(
+        line.startswith(("=", "+", "-", "@", "\t")) for line in text.lstrip("\ufeff").split("\r\n")
+    )
 
 
 def test_copied_sql_is_the_text_of_the_query(browser: Page, reports: dict[str, Path]) -> None:
@@ -210,6 +224,8 @@ def test_prints_to_pdf(browser: Page, reports: dict[str, Path]) -> None:
     """The page prints, on more than one sheet."""
     browser.resize(1440)
     browser.open(reports["random"])
-    pdf = base64.b64decode(browser.send("Page.printToPDF", preferCSSPageSize=True, printBackground=True)["data"])
+    pdf = base64.b64decode(
+        browser.send("Page.printToPDF", preferCSSPageSize=True, printBackground=True)["data"]
+    )
     assert pdf.startswith(b"%PDF")
     assert pdf.count(b"/Type /Page\n") + pdf.count(b"/Type /Page ") + pdf.count(b"/Type /Page/") >= 3

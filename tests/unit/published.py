@@ -1,12 +1,10 @@
-"""A small published database, computed from a random log in plain Python, so that its tables agree with each other."""
+"""A small published database, computed from a log in plain Python, so that its tables agree with each other."""
 
 from __future__ import annotations
 
-import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import pairwise
 from math import sqrt
 from pathlib import Path
@@ -16,109 +14,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-STAGES = ["awareness", "consideration", "purchase", "retention", "advocacy"]
-GOAL = "purchase"
-CUTOFF = datetime(2025, 3, 31, 23, 59, 59)
-EXPIRY = timedelta(days=30)
-
-# touchpoint: (stage, channel)
-CATALOG: dict[str, tuple[str | None, str]] = {
-    "ad click": ("awareness", "paid_search"),
-    "landing page": ("awareness", "web"),
-    "newsletter click": ("awareness", "email"),
-    "social post": ("awareness", "social"),
-    "product page": ("consideration", "web"),
-    "pricing page": ("consideration", "web"),
-    "comparison": ("consideration", "web"),
-    "store visit": ("consideration", "store"),
-    "chat question": ("consideration", "chat"),
-    "cart": ("purchase", "web"),
-    "checkout": ("purchase", "web"),
-    "purchase": ("purchase", "web"),
-    "support call": ("retention", "phone"),
-    "ticket opened": ("retention", "email"),
-    "help article": ("retention", "web"),
-    "review": ("advocacy", "web"),
-    "referral": ("advocacy", "email"),
-    "/beta/:id": (None, "unknown"),
-}
-
-
-@dataclass(frozen=True)
-class Journey:
-    """One journey of the log: who, when, and which touchpoints."""
-
-    number: int
-    customer: int
-    touchpoints: tuple[str, ...]
-    times: tuple[datetime, ...]
-    is_flagged: bool = False
-
-    @property
-    def goal_step(self) -> int | None:
-        """The 1-based step of the goal, or None."""
-        return self.touchpoints.index(GOAL) + 1 if GOAL in self.touchpoints else None
-
-    @property
-    def state(self) -> str:
-        """converted, dropped_off or open."""
-        if self.goal_step:
-            return "converted"
-        return "open" if CUTOFF - self.times[-1] <= EXPIRY else "dropped_off"
-
-
-@dataclass
-class Log:
-    """What the database is made from; every field may be replaced by a test."""
-
-    journeys: list[Journey] = field(default_factory=list)
-    catalog: dict[str, tuple[str | None, str]] = field(default_factory=lambda: dict(CATALOG))
-    with_feedback: bool = True
-    min_cell: int = 5
-
-
-def random_log(
-    count: int = 600,
-    seed: int = 7,
-    catalog: dict[str, tuple[str | None, str]] | None = None,
-    purchase_weight: float = 1.0,
-    start: datetime = datetime(2025, 1, 1),
-) -> Log:
-    """A random log of `count` journeys over the catalog."""
-    draw = random.Random(seed)
-    known = dict(catalog or CATALOG)
-    names = list(known)
-    weight = {name: 1 / (1 + position % 5) for position, name in enumerate(names)}
-    weight[GOAL] = weight.get(GOAL, 0.0) * purchase_weight
-    journeys = []
-    for number in range(count):
-        path = _random_path(draw, names, known, weight)
-        begin = start + timedelta(seconds=draw.randrange(int((CUTOFF - start).total_seconds() * 0.97)))
-        journeys.append(Journey(number, number % max(1, int(count * 0.8)), path, _times(draw, begin, len(path))))
-    return Log(journeys=journeys, catalog=known)
-
-
-def _random_path(
-    draw: random.Random, names: list[str], known: dict[str, tuple[str | None, str]], weight: dict[str, float]
-) -> tuple[str, ...]:
-    """A path that tends to climb the stages and never repeats a touchpoint directly."""
-    level = 0
-    path: list[str] = []
-    for _ in range(draw.choice([1, 2, 2, 3, 4, 5, 6, 7, 9])):
-        level = min(len(STAGES) - 1, max(0, level + draw.choice([-1, 0, 0, 0, 1, 1])))
-        pool = [name for name in names if known[name][0] in (STAGES[level], None) and weight[name] > 0]
-        pool = [name for name in pool if not path or name != path[-1]]
-        if pool:
-            path.append(draw.choices(pool, [weight[name] for name in pool])[0])
-    return tuple(path) or (names[0],)
-
-
-def _times(draw: random.Random, begin: datetime, count: int) -> tuple[datetime, ...]:
-    """Increasing times, never past the cutoff."""
-    moments = [begin]
-    for _ in range(count - 1):
-        moments.append(min(CUTOFF, moments[-1] + timedelta(seconds=int(draw.expovariate(1 / 90_000)) + 20)))
-    return tuple(moments)
+from unit.random_logs import CUTOFF, EXPIRY, GOAL, STAGES, Journey, Log
 
 
 def write_published(path: Path, log: Log) -> Path:
@@ -193,7 +89,10 @@ def _tables(log: Log) -> dict[str, tuple[str, Iterable[tuple[Any, ...]]]]:
             "response_rate double",
             FEEDBACK if log.with_feedback and log.journeys else [],
         ),
-        "kpi_daily": ("local_date date, event_count bigint, journey_count bigint, converted_count bigint", _daily(log)),
+        "kpi_daily": (
+            "local_date date, event_count bigint, journey_count bigint, converted_count bigint",
+            _daily(log),
+        ),
         **_health_tables(log),
     }
 
@@ -222,8 +121,36 @@ def _health_tables(log: Log) -> dict[str, tuple[str, Iterable[tuple[Any, ...]]]]
             "byte_count bigint, record_count bigint, event_count bigint, duplicate_count bigint,"
             "quarantined_count bigint, first_event_at timestamp, last_event_at timestamp, status varchar",
             [
-                (1, "web", "ga4", "events", "web/2025-01.jsonl", "0" * 64, 10_000, web + 19, web, 7, 12, *_span(log), "read"),
-                (2, "crm", "hubspot", "contacts", "crm/contacts.csv", "1" * 64, 9_000, crm, crm, 0, 0, *_span(log), "read"),
+                (
+                    1,
+                    "web",
+                    "ga4",
+                    "events",
+                    "web/2025-01.jsonl",
+                    "0" * 64,
+                    10_000,
+                    web + 19,
+                    web,
+                    7,
+                    12,
+                    *_span(log),
+                    "read",
+                ),
+                (
+                    2,
+                    "crm",
+                    "hubspot",
+                    "contacts",
+                    "crm/contacts.csv",
+                    "1" * 64,
+                    9_000,
+                    crm,
+                    crm,
+                    0,
+                    0,
+                    *_span(log),
+                    "read",
+                ),
             ]
             if events
             else [],
@@ -233,8 +160,21 @@ def _health_tables(log: Log) -> dict[str, tuple[str, Iterable[tuple[Any, ...]]]]
             "config_fingerprint varchar, model_fingerprint varchar, event_count bigint, customer_count bigint,"
             "journey_count bigint, unmapped_share double, stitched_share double, late_count bigint",
             [
-                ("run-1", CUTOFF, CUTOFF, 3.2, "0.1.0", "abc", "def", events, len({j.customer for j in log.journeys}),
-                 len(log.journeys), 0.031, 0.62, 18)
+                (
+                    "run-1",
+                    CUTOFF,
+                    CUTOFF,
+                    3.2,
+                    "0.1.0",
+                    "abc",
+                    "def",
+                    events,
+                    len({j.customer for j in log.journeys}),
+                    len(log.journeys),
+                    0.031,
+                    0.62,
+                    18,
+                )
             ],
         ),
         "audits": (
@@ -246,7 +186,9 @@ def _health_tables(log: Log) -> dict[str, tuple[str, Iterable[tuple[Any, ...]]]]
         ),
         "identity_flags": (
             "identifier_type varchar, identifier_hash varchar, reason varchar, link_count bigint",
-            [("email", "deadbeefcafe", "shared", 31), ("cookie", "feedfacefeed", "poisoned", 900)] if events else [],
+            [("email", "deadbeefcafe", "shared", 31), ("cookie", "feedfacefeed", "poisoned", 900)]
+            if events
+            else [],
         ),
     }
 
@@ -290,7 +232,14 @@ def _touchpoints(log: Log) -> list[tuple[Any, ...]]:
             events[name] += 1
             customers[name].add(journey.customer)
     return [
-        (name, log.catalog[name][1], log.catalog[name][0], events[name], len(customers[name]), f"rule {number}")
+        (
+            name,
+            log.catalog[name][1],
+            log.catalog[name][0],
+            events[name],
+            len(customers[name]),
+            f"rule {number}",
+        )
         for number, name in enumerate(events)
     ]
 
@@ -312,7 +261,9 @@ def _journeys(log: Log) -> Iterator[tuple[Any, ...]]:
 def _steps(log: Log) -> Iterator[tuple[Any, ...]]:
     for journey in log.journeys:
         before = None
-        for number, (name, moment) in enumerate(zip(journey.touchpoints, journey.times, strict=True), start=1):
+        for number, (name, moment) in enumerate(
+            zip(journey.touchpoints, journey.times, strict=True), start=1
+        ):
             stage, channel = log.catalog[name]
             gap = (moment - before).total_seconds() if before else None
             yield journey.number, number, journey.customer, name, channel, stage, moment, 1 + number % 2, gap
@@ -366,7 +317,10 @@ def _matured(journeys: Iterable[Journey]) -> tuple[int, int]:
 
 
 def _funnel(log: Log) -> Iterator[tuple[Any, ...]]:
-    units: dict[str, dict[int, list[Journey]]] = {"customers": defaultdict(list), "journeys": defaultdict(list)}
+    units: dict[str, dict[int, list[Journey]]] = {
+        "customers": defaultdict(list),
+        "journeys": defaultdict(list),
+    }
     for journey in log.journeys:
         units["customers"][journey.customer].append(journey)
         units["journeys"][journey.number].append(journey)
@@ -383,11 +337,25 @@ def _funnel(log: Log) -> Iterator[tuple[Any, ...]]:
             dropped = 0 if last else len(stayed) - is_open
             skipped = sum(level not in firsts[n] for n in entered)
             waits = [
-                min(t for k, t in firsts[n].items() if k > level) - firsts[n][level] for n in gone_on if level in firsts[n]
+                min(t for k, t in firsts[n].items() if k > level) - firsts[n][level]
+                for n in gone_on
+                if level in firsts[n]
             ]
             rate = (None, None, None) if last else wilson(converted, converted + dropped)
             seconds = median(abs(w.total_seconds()) for w in waits) if waits else None
-            yield unit, stage, level + 1, len(entered), converted, dropped, is_open, skipped, None, *rate, seconds
+            yield (
+                unit,
+                stage,
+                level + 1,
+                len(entered),
+                converted,
+                dropped,
+                is_open,
+                skipped,
+                None,
+                *rate,
+                seconds,
+            )
 
 
 def _first_entries(log: Log, group: list[Journey]) -> dict[int, datetime]:
@@ -407,7 +375,9 @@ def flow_rows(log: Log, limit: int = 8) -> list[tuple[Any, ...]]:
     count: Counter[tuple[str, int, str, str]] = Counter()
     for journey in log.journeys:
         path = journey.touchpoints[: journey.goal_step] if journey.goal_step else journey.touchpoints
-        end = {"converted": "__converted__", "open": "__open__", "dropped_off": "__dropped_off__"}[journey.state]
+        end = {"converted": "__converted__", "open": "__open__", "dropped_off": "__dropped_off__"}[
+            journey.state
+        ]
         ahead = ["__start__", *path[:limit], "__beyond__" if len(path) > limit else end]
         for number, pair in enumerate(pairwise(ahead)):
             count["start", number, *pair] += 1
@@ -438,28 +408,3 @@ def _variants(log: Log) -> Iterator[tuple[Any, ...]]:
 def _daily(log: Log) -> list[tuple[Any, ...]]:
     started = Counter(journey.times[0].date() for journey in log.journeys)
     return [(day, number, number, 0) for day, number in sorted(started.items())]
-
-
-def hostile_log() -> Log:
-    """A log whose names try to break out of HTML, JSON, CSV and SQL."""
-    names = {
-        "</script><img src=x onerror=alert(1)>": "ad click",
-        "=cmd|' /C calc'!A0": "landing page",
-        "\u202eevil ünïcødé 🛒 \"quotes\" 'single' `tick` {{ 7*7 }}": "product page",
-        "x" * 300: "cart",
-        "<!-- <script> a > b --> ]]>": "support call",
-    }
-    renamed = {old: new for new, old in names.items()}
-    plain = random_log(count=300, seed=3)
-    journeys = [replace(j, touchpoints=tuple(renamed.get(t, t) for t in j.touchpoints)) for j in plain.journeys]
-    return Log(journeys=journeys, catalog={renamed.get(t, t): v for t, v in plain.catalog.items()})
-
-
-def wide_log(touchpoints: int = 300) -> Log:
-    """A log of very many touchpoints."""
-    channels = ["web", "email", "phone", "chat", "store", "social", "paid_search", "app", "partner", "post"]
-    catalog: dict[str, tuple[str | None, str]] = {
-        f"touchpoint {n:03d}": (STAGES[n % 5], channels[n % 10]) for n in range(touchpoints)
-    }
-    catalog[GOAL] = ("purchase", "web")
-    return random_log(count=3000, seed=11, catalog=catalog)

@@ -8,9 +8,10 @@ from pathlib import Path
 import networkx as nx
 import pandas as pd
 import pytest
-from unit.published import CATALOG, Log, hostile_log, random_log, transition_rows
 
 from journey_mining.mining.graph import build_graph, render_dot, render_mermaid, write_graph
+from unit.published import transition_rows
+from unit.random_logs import CATALOG, Log, hostile_log, random_log
 
 COLUMNS = [
     "from_touchpoint", "to_touchpoint", "transition_count", "journey_count", "customer_count", "probability",
@@ -40,13 +41,17 @@ def small_graph(*transitions: tuple[str, str, int, float | None]) -> nx.DiGraph:
 
 def test_exit_rate_is_exits_over_all_that_left_the_touchpoint() -> None:
     """Three of four visits to a end there, so its exit rate is 0.75; it was entered four times."""
-    node = small_graph(("__start__", "a", 4, None), ("a", "__end__", 3, None), ("a", "b", 1, 5.0), ("b", "__end__", 1, None)).nodes["a"]
+    node = small_graph(
+        ("__start__", "a", 4, None), ("a", "__end__", 3, None), ("a", "b", 1, 5.0), ("b", "__end__", 1, None)
+    ).nodes["a"]
     assert (node["entries"], node["exits"], node["exit_rate"]) == (4, 3, 0.75)
 
 
 def test_dwell_is_the_count_weighted_median_of_the_gaps() -> None:
     """One slow transition of three visits outweighs two fast ones of one visit each; the end has no gap."""
-    graph = small_graph(("a", "b", 1, 1.0), ("a", "c", 1, 2.0), ("a", "d", 3, 60.0), ("a", "__end__", 50, None))
+    graph = small_graph(
+        ("a", "b", 1, 1.0), ("a", "c", 1, 2.0), ("a", "d", 3, 60.0), ("a", "__end__", 50, None)
+    )
     assert graph.nodes["a"]["dwell"] == 60.0
     assert graph.nodes["d"]["dwell"] is None
 
@@ -60,7 +65,13 @@ def test_loop_share_counts_the_answered_direction_only() -> None:
 
 def test_betweenness_follows_the_likely_paths() -> None:
     """Everything goes through the hub, nothing through a leaf."""
-    graph = small_graph(("__start__", "hub", 9, None), ("hub", "x", 5, 1.0), ("hub", "y", 4, 1.0), ("x", "__end__", 5, None), ("y", "__end__", 4, None))
+    graph = small_graph(
+        ("__start__", "hub", 9, None),
+        ("hub", "x", 5, 1.0),
+        ("hub", "y", 4, 1.0),
+        ("x", "__end__", 5, None),
+        ("y", "__end__", 4, None),
+    )
     assert graph.nodes["hub"]["betweenness"] > graph.nodes["x"]["betweenness"] > 0
     assert sum(nx.get_node_attributes(graph, "pagerank").values()) == pytest.approx(1)
 
@@ -69,7 +80,9 @@ def test_inflow_equals_outflow_at_every_inner_node() -> None:
     """What enters a touchpoint leaves it, boundary nodes included."""
     graph = build_graph(*frames(random_log(300)))
     for name in set(graph) - {"__start__", "__end__"}:
-        assert graph.in_degree(name, weight="transition_count") == graph.out_degree(name, weight="transition_count")
+        assert graph.in_degree(name, weight="transition_count") == graph.out_degree(
+            name, weight="transition_count"
+        )
 
 
 def test_edges_carry_every_transition_column() -> None:
@@ -90,7 +103,9 @@ def test_graphml_reads_back_equal(log: Log, tmp_path: Path) -> None:
     again = nx.read_graphml(tmp_path / "graph.graphml")
     assert isinstance(again, nx.DiGraph)
     assert dict(again.nodes(data=True)) == {n: _known(a) for n, a in graph.nodes(data=True)}
-    assert {(s, t): a for s, t, a in again.edges(data=True)} == {(s, t): _known(a) for s, t, a in graph.edges(data=True)}
+    assert {(s, t): a for s, t, a in again.edges(data=True)} == {
+        (s, t): _known(a) for s, t, a in graph.edges(data=True)
+    }
 
 
 def _known(attributes: dict[str, object]) -> dict[str, object]:
@@ -99,7 +114,9 @@ def _known(attributes: dict[str, object]) -> dict[str, object]:
 
 def test_characters_that_xml_forbids_do_not_break_graphml(tmp_path: Path) -> None:
     """A control character in a name is replaced, and the file stays readable."""
-    write_graph(small_graph(("__start__", "a\x00b\x1b", 2, None), ("a\x00b\x1b", "__end__", 2, None)), tmp_path)
+    write_graph(
+        small_graph(("__start__", "a\x00b\x1b", 2, None), ("a\x00b\x1b", "__end__", 2, None)), tmp_path
+    )
     assert "a\ufffdb\ufffd" in nx.read_graphml(tmp_path / "graph.graphml")
 
 
@@ -114,7 +131,9 @@ def test_node_link_json_reads_back(tmp_path: Path) -> None:
 
 def test_hostile_names_cannot_leave_their_quotes() -> None:
     """No quote or bracket of a name survives in Mermaid; in DOT each quote is escaped."""
-    graph = small_graph(("__start__", 'a"]; click b "javascript:x', 2, None), ('a"]; click b "javascript:x', "end\\", 2, None))
+    graph = small_graph(
+        ("__start__", 'a"]; click b "javascript:x', 2, None), ('a"]; click b "javascript:x', "end\\", 2, None)
+    )
     label = next(line for line in render_mermaid(graph).splitlines() if "click" in line)
     assert label.count('"') == 2
     assert r'"a\"]; click b \"javascript:x"' in render_dot(graph)
@@ -125,5 +144,7 @@ def test_equal_tables_give_equal_bytes(tmp_path: Path) -> None:
     """The order of the rows does not show in any file."""
     transitions, touchpoints = frames(random_log(200))
     first = write_graph(build_graph(transitions, touchpoints), tmp_path / "a")
-    second = write_graph(build_graph(transitions.sample(frac=1, random_state=3), touchpoints[::-1]), tmp_path / "b")
+    second = write_graph(
+        build_graph(transitions.sample(frac=1, random_state=3), touchpoints[::-1]), tmp_path / "b"
+    )
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]

@@ -131,7 +131,7 @@ def ga4_table(*records: dict[str, Any]) -> pa.Table:
 
 def test_ga4_parquet_and_json_lines_give_the_same_event_ids(tmp_path: Path) -> None:
     """The same day in both formats is one day."""
-    records = [ga4(), ga4(user_id="u1"), ga4(event_name="scroll", params={"percent_scrolled": 90})]
+    records = [ga4(), ga4(user_id="u1", event_timestamp=str(DAY + 1)), ga4(event_name="scroll", params={"percent_scrolled": 90})]
     path = tmp_path / "events.parquet"
     pq.write_table(ga4_table(*records), path)
     loaded = load(tmp_path, "ga4", {"events.jsonl": json_lines(*records)}).read_paths([path])

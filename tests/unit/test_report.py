@@ -17,7 +17,6 @@ from typing import Any
 import duckdb
 import pytest
 from plotly.offline import get_plotlyjs
-from unit.published import GOAL, Log, hostile_log, random_log, wide_log, write_published
 
 from journey_mining.report import headline, render_report
 from journey_mining.report.context import read_context
@@ -25,10 +24,16 @@ from journey_mining.report.headline import write_sentence
 from journey_mining.report.journey_map import draw_emotion, rank_excess_exits
 from journey_mining.report.page import build_sections, escape_island
 from journey_mining.report.query import read_answer, read_rows
+from unit.published import write_published
+from unit.random_logs import GOAL, Log, hostile_log, random_log, wide_log
 
 SECTIONS = ["overview", "funnel", "flow", "transitions", "touchpoints", "data-health", "method"]
 ONE_TOUCHPOINT: dict[str, tuple[str | None, str]] = {"landing page": ("awareness", "web")}
-UNMAPPED: dict[str, tuple[str | None, str]] = {"a": (None, "unknown"), "b": (None, "unknown"), GOAL: (None, "web")}
+UNMAPPED: dict[str, tuple[str | None, str]] = {
+    "a": (None, "unknown"),
+    "b": (None, "unknown"),
+    GOAL: (None, "web"),
+}
 
 
 def still_open(log: Log) -> Log:
@@ -92,7 +97,10 @@ class Page(HTMLParser):
 def databases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A published database for each log."""
     folder = tmp_path_factory.mktemp("published")
-    return {name: write_published(folder / f"{number}.duckdb", log) for number, (name, log) in enumerate(LOGS.items())}
+    return {
+        name: write_published(folder / f"{number}.duckdb", log)
+        for number, (name, log) in enumerate(LOGS.items())
+    }
 
 
 def render(database: Path, out_dir: Path) -> str:
@@ -113,8 +121,8 @@ def test_every_log_gives_a_whole_page(pages: dict[str, str], name: str) -> None:
     """Whatever is missing, each section is there, with a title that holds a number, and no id occurs twice."""
     page = Page(pages[name])
     ids = page.ids()
-    assert [id for id in ids if id in SECTIONS] == SECTIONS
-    assert [id for id, count in Counter(ids).items() if count > 1] == []
+    assert [name for name in ids if name in SECTIONS] == SECTIONS
+    assert [name for name, count in Counter(ids).items() if count > 1] == []
     titles = re.findall(r"<h[12] id=\"[a-z-]+-title\"><bdi>(.*?)</bdi>", pages[name])
     assert len(titles) == len(SECTIONS)
     assert all(re.search(r"\d", title) or name == "only open" for title in titles), titles
@@ -183,10 +191,18 @@ def test_sentence(changes: dict[str, Any], expected: str) -> None:
 def test_nothing_leaves_the_page(pages: dict[str, str]) -> None:
     """The policy forbids every load, no element asks for one, and plotly.js stands in the page once."""
     page = Page(pages["random"])
-    policy = next(value for tag, name, value in page.attributes if tag == "meta" and name == "content" and "src" in str(value))
+    policy = next(
+        value
+        for tag, name, value in page.attributes
+        if tag == "meta" and name == "content" and "src" in str(value)
+    )
     assert "default-src 'none'" in str(policy)
     assert "unsafe-inline" not in str(policy).split("script-src")[1].split(";")[0]
-    loads = [(tag, name, value) for tag, name, value in page.attributes if name in ("src", "srcset", "action", "ping")]
+    loads = [
+        (tag, name, value)
+        for tag, name, value in page.attributes
+        if name in ("src", "srcset", "action", "ping")
+    ]
     assert loads == []
     targets = [value for tag, name, value in page.attributes if name == "href"]
     assert all(str(value).startswith("#") for value in targets)
@@ -210,7 +226,7 @@ def test_hostile_names_stay_text(pages: dict[str, str]) -> None:
     assert [name for _, name, _ in page.attributes if name.startswith("on")] == []
     assert "</script><img src=x onerror=alert(1)>" in page.text
     assert "{{ 7*7 }}" in page.text
-    assert all(re.fullmatch(r"[a-z][a-z-]*", id) for id in page.ids())
+    assert all(re.fullmatch(r"[a-z][a-z-]*", name) for name in page.ids())
 
 
 def test_islands_are_json_that_cannot_end_their_script(pages: dict[str, str]) -> None:
@@ -240,9 +256,15 @@ def test_no_count_of_units_below_min_cell_is_shown(databases: dict[str, Path], n
 def test_islands_hold_no_small_count(pages: dict[str, str]) -> None:
     """What a script draws is suppressed as well: the browser never learns a small count."""
     for text in (pages["random"], pages["three journeys"]):
-        islands = {a["id"]: json.loads(body) for a, body in Page(text).scripts if a.get("type") == "application/json"}
-        for id, island in islands.items():
-            counts = island["link"]["value"] if id.startswith("data-flow") else [edge["n"] for edge in island["edges"]]
+        islands = {
+            a["id"]: json.loads(body) for a, body in Page(text).scripts if a.get("type") == "application/json"
+        }
+        for name, island in islands.items():
+            counts = (
+                island["link"]["value"]
+                if name.startswith("data-flow")
+                else [edge["n"] for edge in island["edges"]]
+            )
             assert min(counts) >= 5
 
 
@@ -295,7 +317,9 @@ def test_page_data_is_small_however_many_touchpoints(tmp_path: Path) -> None:
     assert "touchpoints of small volume are only in the table" in text
 
 
-def test_same_database_gives_the_same_bytes(databases: dict[str, Path], pages: dict[str, str], tmp_path: Path) -> None:
+def test_same_database_gives_the_same_bytes(
+    databases: dict[str, Path], pages: dict[str, str], tmp_path: Path
+) -> None:
     """Nothing in the page depends on when or how often it is rendered."""
     assert render(databases["random"], tmp_path) == pages["random"]
 
@@ -338,9 +362,7 @@ def test_emotion_line_has_gaps_without_evidence(databases: dict[str, Path]) -> N
     assert apart["lines"] == []
 
 
-@pytest.mark.parametrize(
-    "module", ["formatting", "suppression", "palette", "flow", "transition_map"]
-)
+@pytest.mark.parametrize("module", ["formatting", "suppression", "palette", "flow", "transition_map"])
 def test_examples_in_docstrings_hold(module: str) -> None:
     """Every doctest gives what it says."""
     result = doctest.testmod(import_module(f"journey_mining.report.{module}"))

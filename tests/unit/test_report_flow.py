@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.published import flow_rows, random_log
 
 from journey_mining.report.flow import COLUMN_COUNT, TOP, fold_anchor, read_moves, tabulate_flow
-from journey_mining.report.flow_fold import OTHER, Flow, Move, cut_backward, cut_forward, fold_flow, is_touchpoint
+from journey_mining.report.flow_fold import (
+    OTHER,
+    Flow,
+    Move,
+    cut_backward,
+    cut_forward,
+    fold_flow,
+    is_touchpoint,
+)
 from journey_mining.report.flow_layout import HEIGHT, MARGIN, place_nodes
 from journey_mining.report.funnel import mask_funnel
 from journey_mining.report.suppression import find_masked_links, find_masked_parts
 from journey_mining.report.transition_map import ROWS, arrange_map
+from unit.published import flow_rows
+from unit.random_logs import random_log
 
 paths = st.lists(st.lists(st.sampled_from("abcdefghij"), min_size=1, max_size=9), min_size=1, max_size=40)
 ends = ("__converted__", "__dropped_off__", "__open__")
@@ -25,7 +35,7 @@ def walk(journeys: list[list[str]]) -> list[Move]:
     count: Counter[tuple[int, str, str]] = Counter()
     for number, path in enumerate(journeys):
         whole = ["__start__", *path, ends[number % 3]]
-        for column, pair in enumerate(zip(whole, whole[1:], strict=False)):
+        for column, pair in enumerate(pairwise(whole)):
             count[column, pair[0], pair[1]] += 1
     return [Move(*key, number) for key, number in sorted(count.items())]
 
@@ -49,9 +59,17 @@ def test_folding_keeps_every_journey_in_every_column(
     ended = 0
     for column in range(1, columns):
         assert sum(n for (c, _), n in outflow.items() if c == column) + ended == len(journeys)
-        ended += sum(n for (c, name), n in inflow.items() if c == column + 1 and not is_touchpoint(name) and name != OTHER)
+        ended += sum(
+            n
+            for (c, name), n in inflow.items()
+            if c == column + 1 and not is_touchpoint(name) and name != OTHER
+        )
     assert ended == len(journeys)
-    assert all(inflow[key] == outflow[key] for key in inflow if key[0] < columns and (is_touchpoint(key[1]) or key[1] == OTHER))
+    assert all(
+        inflow[key] == outflow[key]
+        for key in inflow
+        if key[0] < columns and (is_touchpoint(key[1]) or key[1] == OTHER)
+    )
 
 
 @given(journeys=paths, top=st.integers(1, 9), min_cell=st.integers(1, 6))
@@ -71,7 +89,12 @@ def test_folding_keeps_few_nodes_and_all_moves(journeys: list[list[str]], top: i
 
 def test_fold_example() -> None:
     """With room for one touchpoint a column, b and c become other, and their moves add up."""
-    moves = [Move(1, "a", "x", 5), Move(1, "b", "x", 2), Move(1, "c", "__dropped_off__", 1), Move(1, "b", "y", 1)]
+    moves = [
+        Move(1, "a", "x", 5),
+        Move(1, "b", "x", 2),
+        Move(1, "c", "__dropped_off__", 1),
+        Move(1, "b", "y", 1),
+    ]
     flow = fold_flow(moves, top=1)
     assert flow.moves == [
         Move(1, OTHER, "__dropped_off__", 1), Move(1, OTHER, OTHER, 1), Move(1, OTHER, "x", 2), Move(1, "a", "x", 5),
@@ -82,7 +105,12 @@ def test_fold_example() -> None:
 
 def test_what_goes_on_past_the_last_column_is_beyond() -> None:
     """A journey of three steps shown in two columns continues beyond; one that ends there does not."""
-    moves = [Move(0, "__start__", "a", 3), Move(1, "a", "b", 2), Move(1, "a", "__open__", 1), Move(2, "b", "__open__", 2)]
+    moves = [
+        Move(0, "__start__", "a", 3),
+        Move(1, "a", "b", 2),
+        Move(1, "a", "__open__", 1),
+        Move(2, "b", "__open__", 2),
+    ]
     assert cut_forward(moves, 2) == [Move(1, "a", "__beyond__", 2), Move(1, "a", "__open__", 1)]
 
 
@@ -121,7 +149,7 @@ def test_small_data_is_folded_harder_before_it_is_hidden() -> None:
     log = random_log(150)
     names = ("anchor", "step_number", "from_touchpoint", "to_touchpoint", "journey_count")
     rows = [dict(zip(names, row, strict=True)) for row in flow_rows(log) if row[0] == "start"]
-    flow, hidden = fold_anchor(rows, "start", 5)
+    _, hidden = fold_anchor(rows, "start", 5)
     gone = sum(move.journey_count for move in hidden)
     eight = fold_flow(cut_forward(read_moves(rows, "start"), COLUMN_COUNT), TOP, 5)
     keys = [(f"{m.column}{m.source}", f"{m.column + 1}{m.target}", m.journey_count) for m in eight.moves]
@@ -193,10 +221,13 @@ def test_columns_of_a_sankey_do_not_overlap() -> None:
     by_column: dict[int, list[tuple[float, int]]] = defaultdict(list)
     for node in flow.nodes:
         by_column[node.column].append((places[node.column, node.name][1] * inner, node.journey_count))
-        assert places[node.column, node.name][0] == places[flow.nodes[0].column, flow.nodes[0].name][0] or node.column > 1
+        assert (
+            places[node.column, node.name][0] == places[flow.nodes[0].column, flow.nodes[0].name][0]
+            or node.column > 1
+        )
     for column in by_column.values():
         centres = sorted(centre for centre, _ in column)
-        assert all(b - a > 10 for a, b in zip(centres, centres[1:], strict=False))
+        assert all(b - a > 10 for a, b in pairwise(centres))
 
 
 def test_transition_map_has_a_column_a_stage() -> None:

@@ -109,7 +109,10 @@ def write_graph(graph: TransitionGraph, out_dir: Path) -> list[Path]:
     out_dir.mkdir(parents=True, exist_ok=True)
     texts = {
         "graph.graphml": "\n".join(nx.generate_graphml(_without_nulls(graph), named_key_ids=True)) + "\n",
-        "graph.json": json.dumps(nx.node_link_data(graph, edges="edges"), indent=1, ensure_ascii=False, default=str) + "\n",
+        "graph.json": json.dumps(
+            nx.node_link_data(graph, edges="edges"), indent=1, ensure_ascii=False, default=str
+        )
+        + "\n",
         "graph.mmd": render_mermaid(graph),
         "graph.dot": render_dot(graph),
     }
@@ -139,11 +142,15 @@ def render_dot(graph: TransitionGraph) -> str:
     for number, (stage, names) in enumerate(_group_by_stage(graph)):
         if stage is not None:
             lines.append(f"  subgraph cluster_{number} {{ label={_quote_dot(stage)};")
-        lines += [f"    {_quote_dot(name)} [label={_quote_dot(BOUNDARY_LABELS.get(name, name))}];" for name in names]
+        lines += [
+            f"    {_quote_dot(name)} [label={_quote_dot(BOUNDARY_LABELS.get(name, name))}];" for name in names
+        ]
         if stage is not None:
             lines.append("  }")
     for source, target, edge in graph.edges(data=True):
-        lines.append(f'  {_quote_dot(source)} -> {_quote_dot(target)} [label="{_count(edge, "journey_count")}"];')
+        lines.append(
+            f'  {_quote_dot(source)} -> {_quote_dot(target)} [label="{_count(edge, "journey_count")}"];'
+        )
     return "\n".join([*lines, "}"]) + "\n"
 
 
@@ -168,7 +175,10 @@ def _without_nulls(graph: TransitionGraph) -> TransitionGraph:
 def _present(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes that have a value, as types that GraphML knows."""
     kept = {key: value for key, value in attributes.items() if value is not None}
-    return {key: value if isinstance(value, bool | int | float) else _xml_text(str(value)) for key, value in kept.items()}
+    return {
+        key: value if isinstance(value, bool | int | float) else _xml_text(str(value))
+        for key, value in kept.items()
+    }
 
 
 def _xml_text(text: str) -> str:

@@ -55,10 +55,21 @@ def build_data_health(context: Context) -> dict[str, Any]:
     """The section: sources, quarantine, unmapped touchpoints, identity, audits and facts of the run."""
     sources = context.answer("sources").rows
     charts = {
-        "sources": _frame(context, "sources", "What the sources delivered", "records", SOURCE_COLUMNS, _add_age(context, sources)),
-        "quarantine": _frame(context, "quarantine", "Quarantined records by reason", "records", QUARANTINE_COLUMNS),
+        "sources": _frame(
+            context,
+            "sources",
+            "What the sources delivered",
+            "records",
+            SOURCE_COLUMNS,
+            _add_age(context, sources),
+        ),
+        "quarantine": _frame(
+            context, "quarantine", "Quarantined records by reason", "records", QUARANTINE_COLUMNS
+        ),
         "unmapped": _frame(context, "unmapped", "Touchpoints without a stage", "events", UNMAPPED_COLUMNS),
-        "flags": _frame(context, "identity_flags", "Identifiers that link nothing", "identifiers", FLAG_COLUMNS),
+        "flags": _frame(
+            context, "identity_flags", "Identifiers that link nothing", "identifiers", FLAG_COLUMNS
+        ),
         "audits": _frame(context, "audits", "Audits of the run", "rows", AUDIT_COLUMNS),
     }
     audits = charts["audits"].rows
@@ -84,7 +95,12 @@ def _add_age(context: Context, rows: list[Row]) -> list[Row]:
     """Sources with their freshness: seconds from the last event to the cutoff."""
     cutoff = context.figures["cutoff_at"]
     return [
-        {**row, "age_seconds": (cutoff - row["last_event_at"]).total_seconds() if cutoff and row["last_event_at"] else None}
+        {
+            **row,
+            "age_seconds": (cutoff - row["last_event_at"]).total_seconds()
+            if cutoff and row["last_event_at"]
+            else None,
+        }
         for row in rows
     ]
 
@@ -94,13 +110,19 @@ def write_health(context: Context, sources: list[Row], audits: list[Row]) -> str
     records = sum(row["record_count"] or 0 for row in sources)
     aside = sum(row["quarantined_count"] or 0 for row in sources)
     failing = [row for row in audits if row["status"] != "passed"]
-    verdict = f"{len(failing)} of {len(audits)} audits need a look" if failing else f"all {len(audits)} audits passed"
+    verdict = (
+        f"{len(failing)} of {len(audits)} audits need a look"
+        if failing
+        else f"all {len(audits)} audits passed"
+    )
     if not records:
         return f"0 records read; {verdict}"
     names = {row["source"] for row in sources}
     plural = "source" if len(names) == 1 else "sources"
     share = format_percent(aside / records)
-    return f"{format_count(records)} records from {len(names)} {plural}, {share} of them quarantined; {verdict}"
+    return (
+        f"{format_count(records)} records from {len(names)} {plural}, {share} of them quarantined; {verdict}"
+    )
 
 
 def _list_facts(run: Row) -> list[tuple[str, str]]:
@@ -126,7 +148,10 @@ def _list_identity(context: Context) -> list[tuple[str, str]]:
     poisoned = sum(row["identifier_count"] for row in flags if row["reason"] == "poisoned")
     return [
         ("customers", format_count(figures["customers"])),
-        ("seen in several sources", format_value(context.answer("data_quality").rows[0]["linked_share"], "percent")),
+        (
+            "seen in several sources",
+            format_value(context.answer("data_quality").rows[0]["linked_share"], "percent"),
+        ),
         ("shared identifiers, linking nothing", format_count(shared)),
         ("poisoned identifiers, linking nothing", format_count(poisoned)),
     ]

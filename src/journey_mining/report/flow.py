@@ -152,7 +152,12 @@ def tabulate_flow(flow: Flow, hidden: set[Move], base: int, all_journeys: int, m
         })  # fmt: skip
     pooled = f"(links of fewer than {min_cell}, with what protects them)"
     for column, count in unseen.items():
-        row = {"column": column, "step": name_step(column), "source": pooled, "journey_count": mask_count(count, min_cell)}
+        row = {
+            "column": column,
+            "step": name_step(column),
+            "source": pooled,
+            "journey_count": mask_count(count, min_cell),
+        }
         rows.append(row)
     return sorted(rows, key=lambda row: row["column"])
 
@@ -193,7 +198,9 @@ def _write_sentence(context: Context, tabs: list[dict[str, Any]]) -> str:
 def build_variants(context: Context) -> dict[str, Any]:
     """The most frequent whole journeys, step by step with channel hues."""
     answer = context.answer("variants")
-    hues = {row["touchpoint"]: context.hue(row["channel"]) for row in context.answer("touchpoint_channels").rows}
+    hues = {
+        row["touchpoint"]: context.hue(row["channel"]) for row in context.answer("touchpoint_channels").rows
+    }
     rows = [mask_rates(row, context.min_cell) for row in answer.rows]
     covered = sum(row["share"] or 0 for row in rows)
     chart = Chart(
@@ -208,7 +215,11 @@ def build_variants(context: Context) -> dict[str, Any]:
     )
     top = max((row["share"] or 0 for row in rows), default=0) or 1
     items = [
-        {**row, "width": round(100 * (row["share"] or 0) / top, 2), "steps": split_variant(row["variant"], hues)}
+        {
+            **row,
+            "width": round(100 * (row["share"] or 0) / top, 2),
+            "steps": split_variant(row["variant"], hues),
+        }
         for row in rows
     ]
     return {"chart": chart, "variants": items}
@@ -224,7 +235,9 @@ def split_variant(variant: str, hues: dict[str, str], limit: int = 12) -> list[d
 def _build_loops(context: Context) -> Chart:
     """Pairs of touchpoints that journeys go between to and fro."""
     answer = context.answer("loops")
-    rows = [mask_rates({**row, "journey_count": row["forward_journeys"]}, context.min_cell) for row in answer.rows]
+    rows = [
+        mask_rates({**row, "journey_count": row["forward_journeys"]}, context.min_cell) for row in answer.rows
+    ]
     return Chart(
         id="chart-loops",
         title="Loops",

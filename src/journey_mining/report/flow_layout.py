@@ -75,7 +75,8 @@ def place_nodes(nodes: list[Node], moves: list[Move]) -> dict[Key, tuple[float, 
         columns[node.column].append(node)
     inner = HEIGHT - MARGIN["t"] - MARGIN["b"]
     scale = min(
-        (inner - (len(group) - 1) * PAD) / sum(sizes[node.column, node.name] for node in group) for group in columns.values()
+        (inner - (len(group) - 1) * PAD) / sum(sizes[node.column, node.name] for node in group)
+        for group in columns.values()
     )
     first, last = min(columns), max(columns)
     centres: dict[Key, float] = {}
@@ -96,7 +97,11 @@ def _rank(node: Node, moves: list[Move], centres: dict[Key, float]) -> tuple[int
     """The order of a node in its column: role, mean height of its sources, size."""
     feeding = [move for move in moves if move.column + 1 == node.column and move.target == node.name]
     weight = sum(move.journey_count for move in feeding)
-    mean = sum(centres.get((m.column, m.source), 0.0) * m.journey_count for m in feeding) / weight if weight else 0.0
+    mean = (
+        sum(centres.get((m.column, m.source), 0.0) * m.journey_count for m in feeding) / weight
+        if weight
+        else 0.0
+    )
     return ORDER[node.role], mean, -node.journey_count, node.name
 
 
@@ -135,7 +140,11 @@ def _write_headings(nodes: list[Node], goal: str) -> list[dict[str, Any]]:
     headings = []
     for column in columns:
         text = f"Step {column}" if column > 0 else ("Goal" if column == 0 else f"{-column} before")
-        if column == columns[-1] and column > 0 and all(n.role != "touchpoint" for n in nodes if n.column == column):
+        if (
+            column == columns[-1]
+            and column > 0
+            and all(n.role != "touchpoint" for n in nodes if n.column == column)
+        ):
             text = "Then"
         headings.append({"text": text, "x": (column - first) / width})
     return headings

@@ -52,7 +52,12 @@ def _estimate_conversion(converted: int, dropped_off: int) -> dict[str, Any]:
     """Matured journeys and their conversion rate with its Wilson 95 % interval."""
     matured = converted + dropped_off
     if not matured:
-        return {"matured": 0, "conversion_rate": None, "conversion_rate_low": None, "conversion_rate_high": None}
+        return {
+            "matured": 0,
+            "conversion_rate": None,
+            "conversion_rate_low": None,
+            "conversion_rate_high": None,
+        }
     low, high = proportion_confint(converted, matured, method="wilson")
     return {
         "matured": matured,

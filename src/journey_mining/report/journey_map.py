@@ -70,9 +70,16 @@ def build_journey_map(context: Context) -> dict[str, Any]:
 
 def _read_stage_columns(context: Context) -> list[StageColumn]:
     """One column for each configured stage, empty lanes where nothing is known."""
-    funnel = {row["stage"]: row for row in mask_funnel(context.answer("funnel").rows, context.min_cell)["customers"]}
-    effort = {row["stage"]: _readable_effort(row, context.min_cell) for row in context.answer("stage_effort").rows}
-    touchpoints, scores = _group(context.answer("stage_touchpoints").rows), _group(context.answer("feedback").rows)
+    funnel = {
+        row["stage"]: row for row in mask_funnel(context.answer("funnel").rows, context.min_cell)["customers"]
+    }
+    effort = {
+        row["stage"]: _readable_effort(row, context.min_cell) for row in context.answer("stage_effort").rows
+    }
+    touchpoints, scores = (
+        _group(context.answer("stage_touchpoints").rows),
+        _group(context.answer("feedback").rows),
+    )
     pains = _group(read_pains(context))
     return [
         StageColumn(
@@ -81,7 +88,9 @@ def _read_stage_columns(context: Context) -> list[StageColumn]:
             effort=effort.get(stage, {}),
             touchpoints=touchpoints[stage][:TOP_TOUCHPOINTS],
             mix=mix_channels(touchpoints[stage]),
-            scores=[describe_score(row) for row in scores[stage] if row["response_count"] >= context.min_cell],
+            scores=[
+                describe_score(row) for row in scores[stage] if row["response_count"] >= context.min_cell
+            ],
             pains=pains[stage][:TOP_PAINS],
         )
         for stage in context.stages
@@ -152,7 +161,9 @@ def rank_excess_exits(rows: list[Row]) -> list[Row]:
     for row in rows:
         if not row["step_count"] or row["other_exit_rate"] is None:
             continue
-        low = float(proportion_confint(min(row["exits"], row["step_count"]), row["step_count"], method="wilson")[0])
+        low = float(
+            proportion_confint(min(row["exits"], row["step_count"]), row["step_count"], method="wilson")[0]
+        )
         sure = (low - row["other_exit_rate"]) * row["step_count"]
         if sure > 0:
             share, other = format_percent(row["exit_rate"]), format_percent(row["other_exit_rate"])

@@ -43,12 +43,22 @@ def build_tiles(context: Context) -> list[Tile]:
     value = format_money(figures["value"], figures["currency"]) if figures["value"] is not None else MISSING
     value = MISSING if is_small(figures["converted"], context.min_cell) else value
     return [
-        {"label": "Customers", "value": _count(context, "customers"), "hint": f"{_count(context, 'events')} events"},
-        {"label": "Journeys", "value": _count(context, "journeys"), "hint": f"{_count(context, 'matured')} matured"},
+        {
+            "label": "Customers",
+            "value": _count(context, "customers"),
+            "hint": f"{_count(context, 'events')} events",
+        },
+        {
+            "label": "Journeys",
+            "value": _count(context, "journeys"),
+            "hint": f"{_count(context, 'matured')} matured",
+        },
         _conversion_tile(context),
         {
             "label": "Still open",
-            "value": MISSING if is_small(figures["open"], context.min_cell) else format_value(figures["open_share"], "percent"),
+            "value": MISSING
+            if is_small(figures["open"], context.min_cell)
+            else format_value(figures["open_share"], "percent"),
             "hint": f"{_count(context, 'open')} journeys, not counted as lost",
         },
         {
@@ -63,9 +73,15 @@ def build_tiles(context: Context) -> list[Tile]:
 def _conversion_tile(context: Context) -> Tile:
     """The conversion rate with its interval."""
     figures = context.figures
-    small = is_small(figures["converted"], context.min_cell) or is_small(figures["dropped_off"], context.min_cell)
+    small = is_small(figures["converted"], context.min_cell) or is_small(
+        figures["dropped_off"], context.min_cell
+    )
     if small or figures["conversion_rate"] is None:
-        return {"label": "Conversion", "value": MISSING, "hint": f"{_count(context, 'converted')} journeys converted"}
+        return {
+            "label": "Conversion",
+            "value": MISSING,
+            "hint": f"{_count(context, 'converted')} journeys converted",
+        }
     interval = format_interval(figures["conversion_rate_low"], figures["conversion_rate_high"])
     return {
         "label": "Conversion",
@@ -105,4 +121,8 @@ def build_footer(context: Context) -> list[Tile]:
         ("duplicates", sums["duplicate_count"], "count"),
         ("quarantined records", sums["quarantined_count"], "count"),
     ]
-    return [{"label": label, "value": format_value(value, kind)} for label, value, kind in items if value is not None]
+    return [
+        {"label": label, "value": format_value(value, kind)}
+        for label, value, kind in items
+        if value is not None
+    ]

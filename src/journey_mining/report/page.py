@@ -40,19 +40,25 @@ def render_report(connection: Connection, out_dir: Path) -> Path:
     """The path of `index.html`, written into `out_dir` (made if missing) from the published database."""
     context = read_context(connection)
     sections = build_sections(context)
-    islands = {key: value for section in sections.values() for key, value in section.get("islands", {}).items()}
+    islands = {
+        key: value for section in sections.values() for key, value in section.get("islands", {}).items()
+    }
     scripts = [read_asset("report.js")]
     if any(key.startswith("data-flow") for key in islands):
         scripts.insert(0, get_plotlyjs().replace("\r\n", "\n"))
-    html = build_environment().get_template("page.html.j2").render(
-        context=context,
-        sections=sections,
-        navigation=SECTIONS,
-        title=context.settings.get("title") or "Customer journeys",
-        style=Markup(read_asset("report.css")),
-        scripts=[Markup(script) for script in scripts],
-        policy=write_policy(scripts),
-        islands={key: escape_island(value) for key, value in islands.items()},
+    html = (
+        build_environment()
+        .get_template("page.html.j2")
+        .render(
+            context=context,
+            sections=sections,
+            navigation=SECTIONS,
+            title=context.settings.get("title") or "Customer journeys",
+            style=Markup(read_asset("report.css")),
+            scripts=[Markup(script) for script in scripts],
+            policy=write_policy(scripts),
+            islands={key: escape_island(value) for key, value in islands.items()},
+        )
     )
     out_dir.mkdir(parents=True, exist_ok=True)
     path = out_dir / "index.html"

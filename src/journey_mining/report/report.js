@@ -85,10 +85,10 @@
   })[role] || token("--hue-" + hue);
   const linkColour = (node, source, target) => {
     const role = node.role[target];
-    if (role === "converted") return fade(token("--good"), dark.matches ? .42 : .34);
-    if (role === "left" || role === "open") return fade(token("--exit"), dark.matches ? .2 : .2);
+    if (role === "converted") return fade(token("--good"), .38);
+    if (role === "left" || role === "open") return fade(token("--exit"), .2);
     const base = node.role[source] === "touchpoint" ? token("--hue-" + node.hue[source]) : token("--hue-x");
-    return fade(base, dark.matches ? .27 : .2);
+    return fade(base, .22);
   };
   const drawSankey = (box, width) => {
     const data = island(box.dataset.island);
@@ -122,7 +122,7 @@
     return Plotly.newPlot(box, [trace], layout, { displayModeBar: false, responsive: false, staticPlot: false });
   };
   const drawSankeys = (fixed) => {
-    for (const box of all(".sankey")) {
+    for (const box of all(".flow-plot")) {
       if (fixed || box.offsetParent) drawSankey(box, fixed || box.clientWidth);
     }
   };
@@ -295,8 +295,15 @@
     follow();
   });
   dark.addEventListener("change", () => drawSankeys());
-  addEventListener("beforeprint", () => drawSankeys(960));
-  addEventListener("afterprint", () => drawSankeys());
+  // Paper is white and shows every tab; report.css scales what is drawn here to the width of a sheet.
+  addEventListener("beforeprint", () => {
+    root.dataset.print = "";
+    drawSankeys(1380);
+  });
+  addEventListener("afterprint", () => {
+    delete root.dataset.print;
+    drawSankeys();
+  });
 
   startMap();
   if (window.Plotly) drawSankeys();

@@ -37,7 +37,9 @@ def find_masked_parts(parts: Mapping[str, int], min_cell: int) -> set[str]:
     ['dropped_off', 'open']
     """
     hidden = {name for name, count in parts.items() if is_small(count, min_cell)}
-    spare = sorted((n for n in parts if n not in hidden and parts[n] > 0), key=lambda n: (parts[n], list(parts).index(n)))
+    spare = sorted(
+        (n for n in parts if n not in hidden and parts[n] > 0), key=lambda n: (parts[n], list(parts).index(n))
+    )
     while hidden and spare and (len(hidden) == 1 or sum(parts[n] for n in hidden) < min_cell):
         hidden.add(spare.pop(0))
     return hidden

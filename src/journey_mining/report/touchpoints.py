@@ -17,6 +17,7 @@ COLUMNS = [
     Column("channel", "channel"),
     Column("event_count", "events", "count"),
     Column("customer_count", "customers", "count"),
+    Column("step_count", "steps", "count"),
     Column("entries", "entries", "count"),
     Column("exits", "exits", "count"),
     Column("exit_rate", "exit rate", "percent"),
@@ -56,10 +57,11 @@ def _suppress(row: Row, context: Context) -> Row:
 
 
 def _write_sentence(rows: list[Row], total: Row, context: Context) -> str:
-    """How many touchpoints there are, and which reaches most customers."""
+    """How many touchpoints there are, and which contact reaches most customers."""
     count = format_count(total["touchpoint_count"])
     customers = context.figures["customers"]
-    if not rows or not customers:
+    widest = next((row for row in rows if row["step_count"]), None)
+    if widest is None or not customers:
         return f"{count} touchpoints, none with {context.min_cell} customers or more"
-    share = format_percent(min(1.0, rows[0]["customer_count"] / customers))
-    return f"{count} touchpoints; {rows[0]['touchpoint']} reaches most customers, {share}"
+    share = format_percent(min(1.0, widest["customer_count"] / customers))
+    return f"{count} touchpoints; {widest['touchpoint']} reaches most customers, {share}"

@@ -33,7 +33,9 @@ class Place:
         return BOUNDARY_WIDTH if self.name in (START, END) else NODE_WIDTH
 
 
-def arrange_map(rows: list[Row], stages: list[str], stage_of: dict[str, str | None]) -> tuple[list[Place], list[str]]:
+def arrange_map(
+    rows: list[Row], stages: list[str], stage_of: dict[str, str | None]
+) -> tuple[list[Place], list[str]]:
     """The nodes to draw, at most ROWS a column by steps, and the columns' headings.
 
     Columns are Start, the stages in their order, "unmapped" where there is any, and End.
@@ -54,7 +56,15 @@ def arrange_map(rows: list[Row], stages: list[str], stage_of: dict[str, str | No
     for number, names in enumerate(columns):
         offset = TOP + (tallest - len(names)) / 2 * ROW_HEIGHT
         for position, name in enumerate(names):
-            places.append(Place(name, number, place_column(number, len(columns)), round(offset + (position + 0.5) * ROW_HEIGHT, 1), volume[name]))
+            places.append(
+                Place(
+                    name,
+                    number,
+                    place_column(number, len(columns)),
+                    round(offset + (position + 0.5) * ROW_HEIGHT, 1),
+                    volume[name],
+                )
+            )
     return places, ["", *inner, ""]
 
 
@@ -100,7 +110,10 @@ def bend(source: Place, target: Place) -> tuple[str, tuple[float, float]]:
         side = 1 if target.y >= source.y else -1
         x, reach = source.x + side * source.width / 2, side * (22 + min(40, abs(target.y - source.y) * 0.1))
         y1, y2 = source.y + side * 6, target.y - side * 6
-        return _cubic(x, y1, x + reach, y1, x + reach, y2, x, y2), (round(x + reach * 0.75, 1), round((y1 + y2) / 2, 1))
+        return _cubic(x, y1, x + reach, y1, x + reach, y2, x, y2), (
+            round(x + reach * 0.75, 1),
+            round((y1 + y2) / 2, 1),
+        )
     shift = 8 if target.column < source.column else -3
     sign = 1 if target.column > source.column else -1
     x1, x2 = source.x + sign * source.width / 2, target.x - sign * target.width / 2

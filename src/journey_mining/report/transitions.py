@@ -61,7 +61,10 @@ def build_transitions(context: Context) -> dict[str, Any]:
 
 def _label_ends(row: Row) -> Row:
     """The ends' names as a reader sees them."""
-    return {f"{end}_label": LABELS.get(row[f"{end}_touchpoint"], row[f"{end}_touchpoint"]) for end in ("from", "to")}
+    return {
+        f"{end}_label": LABELS.get(row[f"{end}_touchpoint"], row[f"{end}_touchpoint"])
+        for end in ("from", "to")
+    }
 
 
 def _draw_map(context: Context, rows: list[Row], total: int) -> dict[str, Any]:
@@ -75,9 +78,12 @@ def _draw_map(context: Context, rows: list[Row], total: int) -> dict[str, Any]:
         "height": lowest + ROW_HEIGHT / 2 + 18,
         "node": {"h": NODE_HEIGHT},
         "columns": [
-            {"label": label, "x": place_column(number, len(headings))} for number, label in enumerate(headings)
+            {"label": label, "x": place_column(number, len(headings))}
+            for number, label in enumerate(headings)
         ],
-        "nodes": [_describe_node(place, context.hue(known.get(place.name, {}).get("channel"))) for place in places],
+        "nodes": [
+            _describe_node(place, context.hue(known.get(place.name, {}).get("channel"))) for place in places
+        ],
         "edges": draw_edges(rows, places, total),
     }
 
@@ -104,7 +110,9 @@ def _write_note(context: Context, rows: list[Row], drawing: dict[str, Any] | Non
     inner = {row[end] for row in rows for end in ("from_touchpoint", "to_touchpoint")} - set(LABELS)
     left_out = len(inner) - sum(not node["boundary"] for node in drawing["nodes"])
     note = f"Transitions of fewer than {context.min_cell} journeys are left out"
-    return f"{note}; {left_out} touchpoints of small volume are only in the table." if left_out else f"{note}."
+    return (
+        f"{note}; {left_out} touchpoints of small volume are only in the table." if left_out else f"{note}."
+    )
 
 
 def write_coverage(rows: list[Row], total: Row) -> str:

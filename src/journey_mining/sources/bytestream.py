@@ -5,8 +5,9 @@ from __future__ import annotations
 import codecs
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from journey_mining.errors import SourceError
@@ -15,6 +16,7 @@ CHUNK_BYTES = 8 << 20
 """Bytes read at a time."""
 RAW_KEPT_BYTES = 1 << 20
 """Bytes of a quarantined record that are kept; of a longer one, the beginning and its length."""
+_PACKED_BYTES = 64 << 10
 _GZIP = b"\x1f\x8b"
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
@@ -79,24 +81,18 @@ class ByteStream:
         yield from self._gunzipped(first, chunks)
 
     def _gunzipped(self, first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        decoder = zlib.decompressobj(wbits=31)
-        pending: bytes | None = first
+        gathered = bytearray()
         try:
-            while pending is not None:
-                yield from _filled(decoder.decompress(pending, CHUNK_BYTES))
-                while decoder.unconsumed_tail:
-                    yield from _filled(decoder.decompress(decoder.unconsumed_tail, CHUNK_BYTES))
-                rest = decoder.unused_data.lstrip(b"\0")
-                if decoder.eof and rest:
-                    decoder, pending = zlib.decompressobj(wbits=31), rest
-                else:
-                    pending = next(chunks, None)
-        except zlib.error as error:
+            for piece in _inflate(chain([first], chunks)):
+                gathered += piece
+                if len(gathered) >= CHUNK_BYTES:
+                    yield bytes(gathered)
+                    gathered.clear()
+        except (zlib.error, EOFError) as error:
             self.damage = f"damaged gzip: {error}"
             _drain(chunks)
-            return
-        if not decoder.eof:
-            self.damage = "damaged gzip: the file ends early"
+        if gathered:
+            yield bytes(gathered)
 
     def _transcoded(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         first = next(chunks, b"")
@@ -122,9 +118,23 @@ class ByteStream:
             _drain(chunks)
 
 
-def _filled(piece: bytes) -> Iterator[bytes]:
-    if piece:
-        yield piece
+def _inflate(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The content of gzip members that follow one another, in pieces so small that little is lost to damage."""
+    decoder = None
+    for chunk in chunks:
+        for start in range(0, len(chunk), _PACKED_BYTES):
+            packed = chunk[start : start + _PACKED_BYTES]
+            while packed:
+                if decoder is None and not (packed := packed.lstrip(b"\0")):
+                    break
+                decoder = decoder or zlib.decompressobj(wbits=31)
+                yield decoder.decompress(packed, CHUNK_BYTES)
+                while decoder.unconsumed_tail:
+                    yield decoder.decompress(decoder.unconsumed_tail, CHUNK_BYTES)
+                packed = decoder.unused_data
+                decoder = None if decoder.eof else decoder
+    if decoder is not None:
+        raise EOFError("the file ends early")
 
 
 def _drain(chunks: Iterator[bytes]) -> None:

@@ -106,16 +106,20 @@ def reading_fingerprint(config: Config, key_id: str) -> str:
 
 
 def read_sources(warehouse: Warehouse, config: Config, pads: Pads) -> dict[str, int]:
-    """Bring the store up to date with the files on disk; returns counts of what was read."""
+    """Bring the store up to date with the files on disk; returns counts of what was read.
+
+    Each source is one transaction: a step that is tried again finds it wholly read or not at all.
+    """
     totals = {"files_read": 0, "files_kept": 0, "files_changed": 0, "files_vanished": 0, "records": 0}
     for name, source in config.sources.items():
         preset = preset_of(config, source)
         check_source(config, name, source, preset)
         found = find_files(config, name, source)
-        fresh = _settle_known(warehouse, name, found, totals)
-        if fresh and preset.joins_tables:
-            fresh = _withdraw_others(warehouse, name, found, fresh, totals)
-        _require_recognised(config, name, preset, _read_fresh(warehouse, config, pads, name, fresh, totals))
+        with warehouse.transaction():
+            fresh = _settle_known(warehouse, name, found, totals)
+            if fresh and preset.joins_tables:
+                fresh = _withdraw_others(warehouse, name, found, fresh, totals)
+            _require_recognised(config, name, preset, _read_fresh(warehouse, config, pads, name, fresh, totals))
     return totals
 
 

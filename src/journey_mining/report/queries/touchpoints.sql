@@ -69,6 +69,7 @@ select
     touchpoints.channel,
     touchpoints.event_count,
     touchpoints.customer_count,
+    summed.step_count,
     coalesce(entered.entries, 0) as entries,
     coalesce(summed.exits, 0) as exits,
     summed.exits / nullif(summed.step_count, 0) as exit_rate,
