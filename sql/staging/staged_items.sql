@@ -31,7 +31,7 @@ judged as (
             when reject_reason is not null then reject_reason
             when occurred_us is null and occurred_text is null then 'no time'
             when occurred_us is null and not has_zone(occurred_text)
-                and try_cast(occurred_text as timestamp) is not null then 'time without a zone'
+                and isfinite(try_cast(occurred_text as timestamp)) then 'time without a zone'
             when occurred_us is null then 'unreadable time'
             when not coalesce(is_plausible(occurred_us, coalesce(occurred_text, '')), false) then 'implausible time'
             when event_name is null or trim(event_name) = '' then 'no event name'

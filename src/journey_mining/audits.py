@@ -7,7 +7,7 @@ from typing import Any
 
 from journey_mining.errors import AuditError
 from journey_mining.models import Model, find_models
-from journey_mining.warehouse import Warehouse, qualified, quoted
+from journey_mining.warehouse import Warehouse, qualified
 
 _SEVERITY = re.compile(r"^-- severity: (stop|warn)$", re.MULTILINE)
 SHOWN_ROWS = 5
@@ -58,9 +58,7 @@ def _write(warehouse: Warehouse, results: list[dict[str, Any]]) -> None:
         "audit": "name", "severity": "stop or warn", "status": "passed, warned or failed",
         "offending_count": "rows that break the promise", "purpose": "the promise", "detail": "the first of these rows",
     }  # fmt: skip
-    warehouse.execute("comment on table published.main.audits is 'The promises that were checked before publication.'")
-    for column, meaning in comments.items():
-        warehouse.execute(f"comment on column published.main.audits.{column} is {quoted(meaning)}")
+    warehouse.comment_table("published.main.audits", "The promises that were checked before publication.", comments)
 
 
 def require_passed(results: list[dict[str, Any]]) -> None:

@@ -18,7 +18,7 @@ import duckdb
 
 from journey_mining import audits
 from journey_mining.config import Config, load_config
-from journey_mining.errors import ConfigError, JourneyMiningError
+from journey_mining.errors import ConfigError, JourneyMiningError, SourceError
 from journey_mining.identity import resolve_components
 from journey_mining.models import ancestors, find_models, model_fingerprint
 from journey_mining.publication import DATABASE, Home, locked, publish, start_working_copy
@@ -165,7 +165,23 @@ def read_exports(context: RunContext) -> Counts:
     totals = read_sources(context.warehouse, context.config, context.pads)
     _settle_cutoff(context)
     events = int(context.warehouse.value("select count(*) from staged_events where occurred_us <= $c", {"c": context.cutoff_us}))
+    if events == 0:
+        raise _no_events(context)
     return {**totals, "events": events, "cutoff": context.cutoff_at.isoformat()}
+
+
+def _no_events(context: RunContext) -> SourceError:
+    files = context.warehouse.rows("select path, status from files where status <> 'read' order by path limit 5")
+    reasons = context.warehouse.rows(
+        "select reason, count(*) as n, min(line) as line from quarantine group by reason order by n desc, reason limit 5"
+    )
+    found = [f"{file['path']} is {file['status']}" for file in files]
+    found += [f"{reason['n']} x {reason['reason']} (line {reason['line']})" for reason in reasons]
+    return SourceError(
+        f"There is no event up to {context.cutoff_at:%Y-%m-%d %H:%M} UTC; nothing was published.",
+        found="; ".join(found) or "files without records",
+        fix="look at these files; see what is read with: journey-mining check",
+    )
 
 
 def _settle_cutoff(context: RunContext) -> None:
@@ -182,7 +198,11 @@ def classify_touchpoints(context: RunContext) -> Counts:
     """Match the rules against every kind of event."""
     warehouse, config = context.warehouse, context.config
     warehouse.execute("create or replace table published.main.stages (stage varchar, stage_number integer)")
-    warehouse.execute("comment on table published.main.stages is 'The configured stages in their order.'")
+    warehouse.comment_table(
+        "published.main.stages",
+        "The configured stages in their order.",
+        {"stage": "name of the stage", "stage_number": "1-based position"},
+    )
     for number, stage in enumerate(config.stages, 1):
         warehouse.execute("insert into published.main.stages values ($s, $n)", {"s": stage, "n": number})
     warehouse.execute(
@@ -265,7 +285,11 @@ def _write_settings(context: RunContext) -> None:
         "version": version("journey-mining"),
     }
     context.warehouse.execute("create or replace table published.main.settings (name varchar, value varchar)")
-    context.warehouse.execute("comment on table published.main.settings is 'The settings of the run that figures depend on.'")
+    context.warehouse.comment_table(
+        "published.main.settings",
+        "The settings of the run that figures depend on.",
+        {"name": "name of the setting, with its unit", "value": "its value as text, NULL for none"},
+    )
     for name, value in settings.items():
         bound = {"n": name, "v": None if value is None else str(value)}
         context.warehouse.execute("insert into published.main.settings values ($n, $v)", bound)

@@ -79,12 +79,15 @@ class Warehouse:
 
     def comment(self, model: Model) -> None:
         """Attach the purpose and the column meanings to the model's table."""
-        target = qualified(model)
         grain = f" Grain: one row per {', '.join(model.grain)}." if model.grain else ""
-        self.execute(f"comment on table {target} is {quoted(model.purpose + grain)}")
-        present = {row["column_name"] for row in self.rows(f"describe {target}")}
-        for column in model.columns.keys() & present:
-            self.execute(f'comment on column {target}."{column}" is {quoted(model.columns[column])}')
+        self.comment_table(qualified(model), model.purpose + grain, model.columns)
+
+    def comment_table(self, table: str, purpose: str, columns: Mapping[str, str]) -> None:
+        """Comment a table and those of the columns that it has."""
+        self.execute(f"comment on table {table} is {quoted(purpose)}")
+        present = {row["column_name"] for row in self.rows(f"describe {table}")}
+        for column in sorted(columns.keys() & present):
+            self.execute(f'comment on column {table}."{column}" is {quoted(columns[column])}')
 
     def close(self) -> None:
         """Checkpoint and close both files."""

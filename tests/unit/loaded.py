@@ -30,7 +30,7 @@ select
     e.*
 from staged_events as e
 inner join signatures as s using (signature_id)
-order by e.occurred_us, s.event_name, e.file_no, e.line, e.item
+order by e.occurred_us, e.file_no, e.line, e.item
 """
 
 

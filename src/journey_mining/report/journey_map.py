@@ -126,13 +126,14 @@ def describe_score(row: Row) -> dict[str, Any]:
     """A score as text on its own scale, and its place between the worst (0) and the best (1) of that scale."""
     kind, score, low, high = row["score_kind"], row["score"], row["score_low"], row["score_high"]
     if kind == "csat":
-        text, place = format_percent(score), score
-        interval = f"{format_number(low * 100)}\u2013{format_number(high * 100)}" if low is not None else ""
+        text, place, spec, factor = format_percent(score), score, ".0f", 100
     else:
         floor, ceiling = (-100.0, 100.0) if kind == "nps" else (row["score_min"], row["score_max"])
         place = (score - floor) / (ceiling - floor) if ceiling > floor else 0.5
         text = f"{score:+.0f}" if kind == "nps" else f"{score:.1f} of {format_number(ceiling)}"
-        interval = f"{format_number(low)} to {format_number(high)}" if low is not None else ""
+        spec, factor = "+.0f" if kind == "nps" else ".1f", 1
+    known = low is not None and high is not None
+    interval = f"{low * factor:{spec}} to {high * factor:{spec}}" if known else "no interval"
     return {
         "kind": kind,
         "name": SCORE_NAMES.get(kind, kind),

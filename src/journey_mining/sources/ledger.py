@@ -14,7 +14,7 @@ import duckdb
 from journey_mining.config import Config, Source, locate
 from journey_mining.errors import SourceError
 from journey_mining.models import fingerprint, sql_folder
-from journey_mining.sources.bytestream import checksum
+from journey_mining.sources.bytestream import RAW_KEPT_BYTES, checksum
 from journey_mining.sources.keys import Pads
 from journey_mining.sources.load import Batch, LoadedFile, load_batch
 from journey_mining.sources.presets import Preset, load_preset
@@ -228,10 +228,28 @@ def _read_fresh(
     for part in [readable] if preset.joins_tables and readable else _batches(readable):
         load_batch(warehouse, Batch(name, source, preset, part), config, pads)
     for file in files:
+        if file.shape.format == "damaged":
+            _quarantine_whole(warehouse, file)
         _enter(warehouse, name, preset, file)
         totals["files_read"] += 1
         totals["records"] += file.record_count
     return files
+
+
+def _quarantine_whole(warehouse: Warehouse, file: LoadedFile) -> None:
+    """Enter a file of which nothing can be read as one record in quarantine, with its first bytes."""
+    with file.path.open("rb") as content:
+        raw = content.read(RAW_KEPT_BYTES)
+    warehouse.execute(
+        "insert into store.main.quarantine values ($file_no, 0, 1, $reason, $raw, $byte_count)",
+        {
+            "file_no": file.file_no,
+            "reason": file.shape.damage,
+            "raw": raw,
+            "byte_count": file.path.stat().st_size,
+        },
+    )
+    file.record_count = file.item_count = file.quarantined_count = 1
 
 
 def _batches(files: list[LoadedFile]) -> Iterator[list[LoadedFile]]:
@@ -309,4 +327,5 @@ def _lacking(file: LoadedFile, preset: Preset, source: Source) -> str:
     table = next(iter(preset.tables.values()))
     present = {column.lower() for column in file.shape.columns}
     missing = [c for c in table.requires if source.columns.get(c, c).lower() not in present]
-    return "lacks the column " + ", ".join(f"'{source.columns.get(column, column)}'" for column in missing)
+    names = ", ".join(f"'{source.columns.get(column, column)}'" for column in missing)
+    return f"lacks the column{'s' if len(missing) > 1 else ''} {names}"

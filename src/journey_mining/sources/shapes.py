@@ -39,6 +39,8 @@ class Shape:
     """CSV records before the first row."""
     header_text: str = ""
     """The header rows after the first, joined."""
+    damage: str = ""
+    """Why nothing of the file can be read."""
     is_quoted: bool = True
     """False: quotes of a CSV file are plain characters."""
     is_paged: bool = False
@@ -58,7 +60,7 @@ def find_shape(path: Path, source: Source, preset: Preset) -> Shape:
     stream = ByteStream(path, source.encoding)
     head = _peek(stream)
     if not head.strip():
-        return Shape("damaged" if stream.damage else "empty")
+        return Shape("damaged", damage=stream.damage) if stream.damage else Shape("empty")
     suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
     if head.lstrip()[:1] in (b"{", b"[") and suffix not in (".csv", ".tsv", ".txt"):
         return _json_shape(path, head, suffix, source, preset)
