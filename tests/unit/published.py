@@ -48,6 +48,10 @@ def _tables(log: Log) -> dict[str, tuple[str, Iterable[tuple[Any, ...]]]]:
             "touchpoint varchar, channel varchar, stage varchar, event_count bigint, customer_count bigint, rule varchar",
             _touchpoints(log),
         ),
+        "stage_channels": (
+            "stage varchar, channel varchar, step_count bigint, journey_count bigint, customer_count bigint, step_share double",
+            _stage_channels(log),
+        ),
         "journeys": (
             "journey_id int, customer_id int, started_at timestamp, ended_at timestamp, state varchar, step_count int,"
             "entry_channel varchar, entry_touchpoint varchar, last_touchpoint varchar, furthest_stage varchar,"
@@ -268,6 +272,26 @@ def _steps(log: Log) -> Iterator[tuple[Any, ...]]:
             gap = (moment - before).total_seconds() if before else None
             yield journey.number, number, journey.customer, name, channel, stage, moment, 1 + number % 2, gap
             before = moment
+
+
+def _stage_channels(log: Log) -> list[tuple[Any, ...]]:
+    steps: Counter[tuple[str, str]] = Counter()
+    journeys: dict[tuple[str, str], set[int]] = defaultdict(set)
+    customers: dict[tuple[str, str], set[int]] = defaultdict(set)
+    for journey in log.journeys:
+        for name in journey.touchpoints if not journey.is_flagged else ():
+            stage, channel = log.catalog[name]
+            if stage is not None:
+                steps[stage, channel] += 1
+                journeys[stage, channel].add(journey.number)
+                customers[stage, channel].add(journey.customer)
+    totals: Counter[str] = Counter()
+    for (stage, _), number in steps.items():
+        totals[stage] += number
+    return [
+        (*key, number, len(journeys[key]), len(customers[key]), number / totals[key[0]])
+        for key, number in steps.items()
+    ]
 
 
 def wilson(successes: int, trials: int) -> tuple[float | None, float | None, float | None]:

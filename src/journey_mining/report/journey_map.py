@@ -19,7 +19,7 @@ from journey_mining.report.suppression import is_small
 TOP_TOUCHPOINTS = 4
 TOP_PAINS = 3
 SCORE_NAMES = {"csat": "CSAT", "nps": "NPS", "ces": "CES"}
-MAP_QUERIES = ("funnel", "stage_touchpoints", "stage_effort", "feedback", "excess_exits")
+MAP_QUERIES = ("funnel", "stage_touchpoints", "stage_channels", "stage_effort", "feedback", "excess_exits")
 PAIN_COLUMNS = {"stage", "touchpoint", "at_stake", "at_stake_low"}
 
 COLUMNS = [
@@ -45,7 +45,7 @@ class StageColumn:
     funnel: Row
     effort: Row
     touchpoints: list[Row] = field(default_factory=list)
-    mix: list[dict[str, Any]] = field(default_factory=list)
+    mix: list[Row] = field(default_factory=list)
     scores: list[dict[str, Any]] = field(default_factory=list)
     pains: list[Row] = field(default_factory=list)
 
@@ -80,14 +80,14 @@ def _read_stage_columns(context: Context) -> list[StageColumn]:
         _group(context.answer("stage_touchpoints").rows),
         _group(context.answer("feedback").rows),
     )
-    pains = _group(read_pains(context))
+    channels, pains = _group(context.answer("stage_channels").rows), _group(read_pains(context))
     return [
         StageColumn(
             stage=stage,
             funnel=funnel.get(stage, {}),
             effort=effort.get(stage, {}),
             touchpoints=touchpoints[stage][:TOP_TOUCHPOINTS],
-            mix=mix_channels(touchpoints[stage]),
+            mix=channels[stage],
             scores=[
                 describe_score(row) for row in scores[stage] if row["response_count"] >= context.min_cell
             ],
@@ -110,16 +110,6 @@ def _group(rows: list[Row]) -> defaultdict[str, list[Row]]:
     for row in rows:
         groups[row["stage"]].append(row)
     return groups
-
-
-def mix_channels(touchpoints: list[Row]) -> list[dict[str, Any]]:
-    """The share of a stage's events by channel, largest first, each touchpoint under its main channel."""
-    sums: defaultdict[str, int] = defaultdict(int)
-    for row in touchpoints:
-        sums[row["channel"] or "unknown"] += row["event_count"]
-    total = sum(sums.values())
-    ranked = sorted(sums.items(), key=lambda item: (-item[1], item[0]))
-    return [{"channel": channel, "share": count / total} for channel, count in ranked if total]
 
 
 def describe_score(row: Row) -> dict[str, Any]:
