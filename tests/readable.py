@@ -37,7 +37,7 @@ def micros(text: str | datetime) -> int:
 def cells(text: str) -> list[dict[str, str | None]]:
     """The rows of a readable table by column name; an empty cell is None."""
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
-    header, *body = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
+    header, *body = ([cell.strip() for cell in line.split("|")] for line in lines)
     assert all(len(row) == len(header) for row in body), f"cells and columns differ in number:\n{text}"
     return [dict(zip(header, (cell or None for cell in row), strict=True)) for row in body]
 

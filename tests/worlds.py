@@ -12,8 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
-from readable import Row, cells, grid, micros, same_form
+from readable import Row, cells, grid, micros, moment, same_form
 
 from journey_mining.config import Config
 from journey_mining.models import Model, find_models, sql_folder
@@ -88,12 +87,20 @@ def configured(**settings: Any) -> Config:
     return Config.model_validate({"sources": named, **settings})
 
 
+class UncommentedWarehouse(Warehouse):
+    """A warehouse that leaves the comments out: they take a third of the time."""
+
+    def comment(self, model: Model) -> None:
+        """Nothing."""
+
+
 class Lab:
     """An in-memory warehouse that tests fill and ask; `reset` empties it."""
 
     def __init__(self, spill: Path) -> None:
         memory = Path(":memory:")
-        self.warehouse: Warehouse = open_warehouse(memory, memory, spill, register_functions, "1GB", 1)
+        opened = open_warehouse(memory, memory, spill, register_functions, "1GB", 1)
+        self.warehouse: Warehouse = UncommentedWarehouse(opened.connection)
         self.names: dict[uuid.UUID, str] = {}
 
     def reset(self) -> None:
@@ -252,17 +259,7 @@ def _parsed(cell: str | None, kind: str) -> Any:
     if kind == "bigint" and ":" in cell:
         return micros(cell)
     if kind == "timestamp":
-        return duckdb_time(cell)
+        return moment(cell).replace(tzinfo=None)
     if kind == "date":
         return f"2026-{cell}"
     return cell
-
-
-def duckdb_time(cell: str) -> datetime:
-    """The naive UTC time that a TIMESTAMP column holds."""
-    from readable import moment
-
-    return moment(cell).replace(tzinfo=None)
-
-
-__all__ = ["DAY_US", "MINUTE_US", "PARAMETERS", "Lab", "configured", "duckdb", "event_id", "hash_of", "models"]

@@ -186,7 +186,8 @@ with stage_names as (
         select
             coalesce(unnested.id, unnested."stageId") as stage_id,
             unnested.label,
-            lower(unnested.metadata."isClosed") = 'true' and try_cast(unnested.metadata.probability as double) = 1 as is_won,
+            lower(unnested.metadata."isClosed") = 'true'
+            and try_cast(unnested.metadata.probability as double) = 1 as is_won,
             lower(unnested.metadata."isClosed") = 'true' as is_closed
         from read_pipelines, unnest(stages) as u (unnested)
     ) as listed
@@ -234,7 +235,7 @@ contact_rows as materialized (
         cast([] as varchar[]) as merged_ids,
         properties.lifecyclestage.versions as stages,
         "identity-profiles" as profiles,
-        "merge-audits" as merges,
+        "merge-audits" as audits,
         "form-submissions" as forms
     from read_contacts
     union all by name
@@ -312,17 +313,13 @@ contact_facts as (
             [{'kind': 'contact_id', 'content': 'hubspot:' || profile_id}],
             list_transform(
                 identities,
-                lambda i: {
-                    'kind': case i.type when 'EMAIL' then 'email' when 'LEAD_GUID' then 'lead_guid' else lower(i.type) end,
-                    'content': i."value"
-                }
+                lambda i: {'kind': replace(lower(i.type), 'e-mail', 'email'), 'content': i."value"}
             ),
-            case when profile_id = contact_id then list_concat(
-                own_identifiers,
-                list_transform(
-                    list_filter(merged_ids, lambda m: m <> ''), lambda m: {'kind': 'contact_id', 'content': 'hubspot:' || m}
-                )
-            ) else [] end
+            case when profile_id = contact_id then own_identifiers else [] end,
+            list_transform(
+                list_filter(merged_ids, lambda m: m <> ''),
+                lambda m: {'kind': 'contact_id', 'content': 'hubspot:' || m}
+            )
         ) as identifiers
     from profiled
     union all by name
@@ -362,7 +359,8 @@ contact_facts as (
         line,
         raw,
         4 as fact_rank,
-        'contact:' || unnested."vid-to-merge" || ':merged:' || coalesce(unnested."canonical-vid", contact_id) as key_text,
+        'contact:' || unnested."vid-to-merge" || ':merged:' || coalesce(unnested."canonical-vid", contact_id)
+            as key_text,
         true as is_timed,
         unnested."timestamp" as occurred_text,
         'contact merged' as event_name,
@@ -373,7 +371,7 @@ contact_facts as (
             {'kind': 'email', 'content': unnested.merged_from_email."value"},
             {'kind': 'email', 'content': unnested.merged_to_email."value"}
         ] as identifiers
-    from identified, unnest(merges) as u (unnested)
+    from identified, unnest(audits) as u (unnested)
     union all by name
     select
         file_no,
@@ -433,7 +431,7 @@ contact_side_items as (
         case when name = 'lifecyclestage' then 'lifecycle stage: ' || lower("value") else 'contact property changed' end
             as event_name,
         case when name = 'lifecyclestage' then 'company' else 'system' end as initiator,
-        name is distinct from 'lifecyclestage' as is_background,
+        coalesce(name, '') <> 'lifecyclestage' as is_background,
         case when name = 'lifecyclestage' then 'sales' end as channel,
         'contact' as object_type,
         contact_id as object_id,
@@ -468,7 +466,8 @@ form_items as (
         line,
         raw,
         'form:' || coalesce(
-            "conversionId", concat_ws(':', "formId", "pageUrl", "submittedAt", md5(cast(list_sort("values") as varchar)))
+            "conversionId",
+            concat_ws(':', "formId", "pageUrl", "submittedAt", md5(cast(list_sort("values") as varchar)))
         ) as key_text,
         "submittedAt" as occurred_text,
         "formId" as object_id,
@@ -520,16 +519,14 @@ emails_named as (
         *,
         case
             when kind = 'STATUSCHANGE' and subscription_status = 'UNSUBSCRIBED' then 'email unsubscribed'
-            else coalesce(
-                map {
-                    'SENT': 'email sent', 'PROCESSED': 'email processed', 'DELIVERED': 'email delivered',
-                    'DEFERRED': 'email deferred', 'DROPPED': 'email dropped', 'BOUNCE': 'email bounced',
-                    'OPEN': 'email opened', 'CLICK': 'email clicked', 'PRINT': 'email printed',
-                    'FORWARD': 'email forwarded', 'SPAMREPORT': 'email reported as spam',
-                    'STATUSCHANGE': 'email subscription changed'
-                }[kind],
-                'email ' || lower(kind)
-            )
+            when kind = 'STATUSCHANGE' then 'email subscription changed'
+            when kind = 'BOUNCE' then 'email bounced'
+            when kind = 'OPEN' then 'email opened'
+            when kind = 'CLICK' then 'email clicked'
+            when kind = 'PRINT' then 'email printed'
+            when kind = 'FORWARD' then 'email forwarded'
+            when kind = 'SPAMREPORT' then 'email reported as spam'
+            else 'email ' || lower(kind)
         end as event_name
     from emails_read
 ),
@@ -591,6 +588,15 @@ deals_known as (
 ),
 
 -- Where the history is missing, only a closed deal says when it reached its stage.
+deals_moved as (
+    select
+        *,
+        list_transform(stages, lambda v: {'occurred_text': v."timestamp", 'stage': v."value"}) as moves,
+        [{'occurred_text': closed_text, 'stage': stage}] as closing,
+        stage in ('closedwon', 'closedlost') and closed_text is not null as is_closed
+    from deal_rows
+),
+
 deal_facts as (
     select
         file_no,
@@ -614,14 +620,8 @@ deal_facts as (
         unnested.stage,
         'stage' as fact,
         is_deleted
-    from deal_rows,
-        unnest(case
-            when len(stages) > 0 then list_transform(
-                stages, lambda v: {'occurred_text': v."timestamp", 'stage': v."value"}
-            )
-            when stage in ('closedwon', 'closedlost') and closed_text is not null
-                then [{'occurred_text': closed_text, 'stage': stage}]
-        end) as u (unnested)
+    from deals_moved,
+        unnest(case when len(moves) > 0 then moves when is_closed then closing end) as u (unnested)
     union all by name
     select
         file_no,
@@ -683,7 +683,8 @@ engagements_read as (
         upper(engagement.type) as kind,
         coalesce(engagement."timestamp", engagement."createdAt") as occurred_text,
         engagement."ownerId" as actor,
-        cast(list_min(list_transform(associations."contactIds", lambda c: try_cast(c as bigint))) as varchar) as contact_id
+        cast(list_min(list_transform(associations."contactIds", lambda c: try_cast(c as bigint))) as varchar)
+            as contact_id
     from read_engagements
     union all by name
     select
@@ -806,13 +807,16 @@ items as (
         'engagement:' || e.engagement_id as key_text,
         false as is_timed,
         e.occurred_text,
-        coalesce(
-            map {
-                'CALL': 'sales call', 'EMAIL': 'sales email', 'INCOMING_EMAIL': 'email from customer',
-                'MEETING': 'sales meeting', 'COMMUNICATION': 'sales message', 'NOTE': 'note', 'TASK': 'task', 'TODO': 'task'
-            }[e.kind],
-            'engagement'
-        ) as event_name,
+        case
+            when e.kind = 'CALL' then 'sales call'
+            when e.kind = 'EMAIL' then 'sales email'
+            when e.kind = 'INCOMING_EMAIL' then 'email from customer'
+            when e.kind = 'MEETING' then 'sales meeting'
+            when e.kind = 'COMMUNICATION' then 'sales message'
+            when e.kind = 'NOTE' then 'note'
+            when e.kind in ('TASK', 'TODO') then 'task'
+            else 'engagement'
+        end as event_name,
         case
             when e.kind = 'INCOMING_EMAIL' then 'customer'
             when e.kind in ('CALL', 'EMAIL', 'MEETING', 'COMMUNICATION') then 'company'

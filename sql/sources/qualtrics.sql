@@ -82,6 +82,10 @@ with rows_read as (
     from read_legacy
 ),
 
+zones as (
+    select name from pg_timezone_names()
+),
+
 -- The zone in the header wins, if there is such a zone; a choice's text may follow its number ('10 - Very likely').
 zoned as (
     select
@@ -95,7 +99,7 @@ zoned as (
             }
         ) as answered
     from rows_read as r
-    left join (select name from pg_timezone_names()) as z on r.header_zone = z.name
+    left join zones as z on r.header_zone = z.name
 ),
 
 judged as (

@@ -136,7 +136,8 @@ updates as materialized (
                     when e.satisfaction_score is not null then 'satisfaction_score'
                 end,
                 'content': coalesce(e."value", e.status, e.satisfaction_score),
-                'previous': e.previous_value, 'is_public': coalesce(e.public, e.comment_public), 'author_id': e.author_id
+                'previous': e.previous_value, 'is_public': coalesce(e.public, e.comment_public),
+                'author_id': e.author_id
             }
         ) as events
     from read_ticket_events
@@ -225,7 +226,8 @@ attributed as (
         case
             when c.kind in ('Comment', 'VoiceComment', 'Tweet', 'FacebookEvent', 'FacebookComment') then 'comment'
             when c.kind = 'Change' and c.field = 'status' then 'status'
-            when c.kind = 'Change' and c.field = 'satisfaction_score' and c.content in ('good', 'bad', 'offered') then 'rating'
+            when c.kind = 'Change' and c.field = 'satisfaction_score' and c.content in ('good', 'bad', 'offered')
+                then 'rating'
             when c.kind in ('Create', 'Change') then 'field'
             when c.kind like '%otification%' then 'notification'
             else 'other'
@@ -239,21 +241,18 @@ attributed as (
 named as (
     select
         *,
-        case fact
-            when 'comment' then case
-                when coalesce(is_private, false) then 'internal note'
-                when is_by_customer and is_first then 'ticket request'
-                when is_by_customer then 'customer reply'
-                else 'support reply'
-            end
-            when 'status' then case
-                when content = 'open' and previous in ('solved', 'closed') then 'ticket reopened'
-                when content in ('hold', 'on-hold') then 'ticket on hold'
-                else 'ticket ' || coalesce(lower(content), 'status changed')
-            end
-            when 'rating' then case when content = 'offered' then 'survey offered' else 'survey answered' end
-            when 'field' then 'ticket field changed'
-            when 'notification' then 'notification sent'
+        case
+            when fact = 'comment' and coalesce(is_private, false) then 'internal note'
+            when fact = 'comment' and is_by_customer and is_first then 'ticket request'
+            when fact = 'comment' and is_by_customer then 'customer reply'
+            when fact = 'comment' then 'support reply'
+            when fact = 'status' and content = 'open' and previous in ('solved', 'closed') then 'ticket reopened'
+            when fact = 'status' and content in ('hold', 'on-hold') then 'ticket on hold'
+            when fact = 'status' then 'ticket ' || coalesce(lower(content), 'status changed')
+            when fact = 'rating' and content = 'offered' then 'survey offered'
+            when fact = 'rating' then 'survey answered'
+            when fact = 'field' then 'ticket field changed'
+            when fact = 'notification' then 'notification sent'
             else 'ticket updated'
         end as event_name,
         case
@@ -270,10 +269,9 @@ change_items as (
         raw,
         item,
         case
-            when fact = 'status' then 'ticket:' || ticket_id || ':status:' || coalesce(content, '')
-                || ':' || coalesce(cast(occurred_us as varchar), '')
-            when fact = 'rating' then 'ticket:' || ticket_id || ':rating:' || content
-            when change_id is null then 'ticket:' || ticket_id || ':' || field || ':' || coalesce(cast(occurred_us as varchar), '')
+            when fact = 'status' then concat_ws(':', 'ticket', ticket_id, 'status', content, occurred_us)
+            when fact = 'rating' then concat_ws(':', 'ticket', ticket_id, 'rating', content)
+            when change_id is null then concat_ws(':', 'ticket', ticket_id, field, occurred_us)
             else 'change:' || change_id
         end as native_key,
         occurred_text,
@@ -327,8 +325,9 @@ ticket_items as (
         line,
         raw,
         2 as item,
-        'ticket:' || id || ':status:solved:'
-        || coalesce(cast(seconds_or_text_us(metric_set.solved_at, coalesce($timezone, 'UTC')) as varchar), '') as native_key,
+        concat_ws(
+            ':', 'ticket', id, 'status', 'solved', seconds_or_text_us(metric_set.solved_at, coalesce($timezone, 'UTC'))
+        ) as native_key,
         metric_set.solved_at as occurred_text,
         'ticket solved' as event_name,
         'company' as initiator,
@@ -485,12 +484,15 @@ items as (
         true as is_background,
         'user' as object_type,
         id as object_id,
-        case when role = 'end-user' then [
-            {'kind': 'requester_id', 'content': 'zendesk:' || id},
-            {'kind': 'user_id', 'content': external_id},
-            {'kind': 'email', 'content': email},
-            {'kind': 'phone', 'content': phone}
-        ] end as identifiers,
+        list_filter(
+            [
+                {'kind': 'requester_id', 'content': 'zendesk:' || id},
+                {'kind': 'user_id', 'content': external_id},
+                {'kind': 'email', 'content': email},
+                {'kind': 'phone', 'content': phone}
+            ],
+            lambda i: role = 'end-user'
+        ) as identifiers,
         case when id is null then 'no id' end as reject_reason
     from read_users, unnest(case when updated_at > created_at then [1, 2] else [1] end) as n (item)
 )

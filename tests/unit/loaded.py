@@ -77,7 +77,12 @@ class Loaded:
     def warehouse(self) -> Warehouse:
         if self._warehouse is None:
             self._warehouse = open_warehouse(
-                self.folder / "p.duckdb", self.folder / "s.duckdb", self.folder / "spill", register_functions, "1GB", 2
+                self.folder / "p.duckdb",
+                self.folder / "s.duckdb",
+                self.folder / "spill",
+                register_functions,
+                "1GB",
+                2,
             )
         return self._warehouse
 
@@ -124,7 +129,8 @@ class Loaded:
     def hashes(self, event: Row) -> set[str]:
         """The hashed identifiers of an event, as 32 hexadecimal digits."""
         rows = self.warehouse.rows(
-            "select identifier_hash from identifier_sets where identity_key = $key", {"key": event["identity_key"]}
+            "select identifier_hash from identifier_sets where identity_key = $key",
+            {"key": event["identity_key"]},
         )
         return {row["identifier_hash"].hex for row in rows}
 
@@ -136,7 +142,8 @@ class Loaded:
     def counts(self) -> list[tuple[int, int, int, int]]:
         """(records, events, duplicates, quarantined) of each file."""
         return [
-            (file.record_count, file.event_count, file.duplicate_count, file.quarantined_count) for file in self.files
+            (file.record_count, file.event_count, file.duplicate_count, file.quarantined_count)
+            for file in self.files
         ]
 
     def assert_conserved(self) -> None:
@@ -145,7 +152,9 @@ class Loaded:
             if file.status == "lookup":
                 assert file.item_count == len(file.bad) == file.quarantined_count
                 continue
-            assert file.item_count == file.event_count + file.duplicate_count + file.quarantined_count, file.relative
+            assert file.item_count == file.event_count + file.duplicate_count + file.quarantined_count, (
+                file.relative
+            )
             assert self.record_fates(file.file_no) == file.record_count, file.relative
 
     def record_fates(self, file_no: int) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from unit.loaded import Loaded, csv_text, identifier_hash, json_document, load, utc
 
 MAY = 1_714_557_600_000
@@ -41,7 +42,9 @@ def contact(vid: int = 7, **changes: Any) -> dict[str, Any]:
 def test_contact_is_created_with_all_that_identifies_it(tmp_path: Path) -> None:
     """One background event; the address in two spellings is one identifier, and a person's id is nothing else."""
     properties = {**contact()["properties"], "phone": v1("+49 30 123456"), "customer_id": v1("K1")}
-    loaded = load(tmp_path, "hubspot", {"contacts.json": json_document("contacts", contact(properties=properties))})
+    loaded = load(
+        tmp_path, "hubspot", {"contacts.json": json_document("contacts", contact(properties=properties))}
+    )
     (event,) = loaded.events()
     assert facts(loaded) == [("contact created", "system", None, True)]
     assert (event["occurred_us"], event["object_type"], event["object_id"]) == (MAY * 1000, "contact", None)
@@ -61,11 +64,20 @@ def test_merged_contact_links_two_contacts_at_the_time_of_the_merge(tmp_path: Pa
         "canonical-vid": 7, "vid-to-merge": 8, "timestamp": MAY + 2 * HOUR,
         "merged_from_email": {"value": "old@example.com"}, "merged_to_email": {"value": "c7@example.com"},
     }  # fmt: skip
-    record = contact(**{"identity-profiles": [*contact()["identity-profiles"], twin], "merge-audits": [audit]})
+    record = contact(
+        **{"identity-profiles": [*contact()["identity-profiles"], twin], "merge-audits": [audit]}
+    )
     loaded = load(tmp_path, "hubspot", {"contacts.json": json_document("contacts", record)})
     created, other, merged = loaded.events()
-    assert [e["event_name"] for e in (created, other, merged)] == ["contact created", "contact created", "contact merged"]
-    assert loaded.hashes(other) == {identifier_hash("contact_id", "hubspot:8"), identifier_hash("email", "old@example.com")}
+    assert [e["event_name"] for e in (created, other, merged)] == [
+        "contact created",
+        "contact created",
+        "contact merged",
+    ]
+    assert loaded.hashes(other) == {
+        identifier_hash("contact_id", "hubspot:8"),
+        identifier_hash("email", "old@example.com"),
+    }
     assert identifier_hash("contact_id", "hubspot:8") not in loaded.hashes(created)
     assert merged["kinds"] == "contact_id contact_id email email"
     assert merged["occurred_us"] == (MAY + 2 * HOUR) * 1000
@@ -75,11 +87,16 @@ def test_merged_contact_links_two_contacts_at_the_time_of_the_merge(tmp_path: Pa
 def test_merge_is_the_same_in_document_and_table(tmp_path: Path) -> None:
     """The flattened audit of the same merge is a duplicate."""
     audit = {"canonical-vid": 7, "vid-to-merge": 8, "timestamp": MAY}
-    table = csv_text({"canonical_vid": 7, "contact_id": 7, "vid_to_merge": 8, "timestamp": "2024-05-01 10:00:00"})
+    table = csv_text(
+        {"canonical_vid": 7, "contact_id": 7, "vid_to_merge": 8, "timestamp": "2024-05-01 10:00:00"}
+    )
     loaded = load(
         tmp_path,
         "hubspot",
-        {"a.json": json_document("contacts", contact(**{"merge-audits": [audit]})), "contact_merge_audit.csv": table},
+        {
+            "a.json": json_document("contacts", contact(**{"merge-audits": [audit]})),
+            "contact_merge_audit.csv": table,
+        },
     )
     assert loaded.counts() == [(1, 2, 0, 0), (1, 0, 1, 0)]
 
@@ -98,7 +115,9 @@ def test_later_lifecycle_stages_are_steps_of_the_company(tmp_path: Path) -> None
     """The stage that a contact is born with is no change."""
     versions = [{"value": "customer", "timestamp": MAY + HOUR}, {"value": "lead", "timestamp": MAY}]
     properties = {**contact()["properties"], "lifecyclestage": {"value": "customer", "versions": versions}}
-    loaded = load(tmp_path, "hubspot", {"contacts.json": json_document("contacts", contact(properties=properties))})
+    loaded = load(
+        tmp_path, "hubspot", {"contacts.json": json_document("contacts", contact(properties=properties))}
+    )
     assert facts(loaded)[1:] == [("lifecycle stage: customer", "company", "sales", False)]
 
 
@@ -124,8 +143,18 @@ def test_contact_of_v3_and_of_a_table(tmp_path: Path) -> None:
 
 
 CHANGES = {
-    "a stage": ("lifecyclestage", "Opportunity", ("lifecycle stage: opportunity", "company", "sales", False), "contact_id"),
-    "an address": ("email", "new@example.com", ("contact property changed", "system", None, True), "contact_id email"),
+    "a stage": (
+        "lifecyclestage",
+        "Opportunity",
+        ("lifecycle stage: opportunity", "company", "sales", False),
+        "contact_id",
+    ),
+    "an address": (
+        "email",
+        "new@example.com",
+        ("contact property changed", "system", None, True),
+        "contact_id email",
+    ),
     "anything else": ("hs_score", "12", ("contact property changed", "system", None, True), "contact_id"),
 }
 
@@ -134,7 +163,13 @@ CHANGES = {
 def test_property_history_of_contacts(tmp_path: Path, case: str) -> None:
     """A change of an address identifies; the value of any other property is not kept."""
     name, value, expected, kinds = CHANGES[case]
-    row = {"contact_id": 7, "timestamp": "2024-05-01 10:00:00.000", "source": "CRM_UI", "name": name, "value": value}
+    row = {
+        "contact_id": 7,
+        "timestamp": "2024-05-01 10:00:00.000",
+        "source": "CRM_UI",
+        "name": name,
+        "value": value,
+    }
     loaded = load(tmp_path, "hubspot", {"contact_property_history_data.csv": csv_text(row)})
     assert facts(loaded) == [expected]
     assert loaded.events()[0]["kinds"] == kinds
@@ -148,7 +183,12 @@ def deal(**changes: Any) -> dict[str, Any]:
     ]
     record = {
         "id": "500",
-        "properties": {"amount": "120.5", "createdate": "2024-05-01T10:00:00Z", "dealstage": "closedwon", "dealname": "x"},
+        "properties": {
+            "amount": "120.5",
+            "createdate": "2024-05-01T10:00:00Z",
+            "dealstage": "closedwon",
+            "dealname": "x",
+        },
         "propertiesWithHistory": {"dealstage": history},
         "associations": {"contacts": {"results": [{"id": "70", "type": "deal_to_contact"}, {"id": "9"}]}},
     }
@@ -173,8 +213,16 @@ def test_deal_is_created_and_moves_through_its_stages(tmp_path: Path) -> None:
 
 def test_closed_deal_without_a_history_was_closed_on_its_close_date(tmp_path: Path) -> None:
     """An open deal's stage has no known time, so it is no event."""
-    closed = {"createdate": "2024-05-01T10:00:00Z", "closedate": "2024-05-02T10:00:00Z", "dealstage": "closedlost"}
-    still_open = {"createdate": "2024-05-04T10:00:00Z", "closedate": "2024-06-02T10:00:00Z", "dealstage": "contractsent"}
+    closed = {
+        "createdate": "2024-05-01T10:00:00Z",
+        "closedate": "2024-05-02T10:00:00Z",
+        "dealstage": "closedlost",
+    }
+    still_open = {
+        "createdate": "2024-05-04T10:00:00Z",
+        "closedate": "2024-06-02T10:00:00Z",
+        "dealstage": "contractsent",
+    }
     records = [deal(id="1", properties=closed), deal(id="2", properties=still_open)]
     for record in records:
         del record["propertiesWithHistory"]
@@ -205,7 +253,9 @@ def test_flattened_deals_find_contact_amount_and_stage_in_other_tables(tmp_path:
     assert [(e["event_name"], e["value"]) for e in loaded.events()] == [
         ("deal created", None), ("deal stage: offer sent", None), ("deal won", 80.0),
     ]  # fmt: skip
-    assert {frozenset(loaded.hashes(e)) for e in loaded.events()} == {frozenset({identifier_hash("contact_id", "hubspot:9")})}
+    assert {frozenset(loaded.hashes(e)) for e in loaded.events()} == {
+        frozenset({identifier_hash("contact_id", "hubspot:9")})
+    }
     assert [(file.status, file.record_count) for file in loaded.files] == [
         ("read", 1), ("read", 2), ("lookup", 2), ("lookup", 2),
     ]  # fmt: skip
@@ -215,7 +265,9 @@ def test_flattened_deals_find_contact_amount_and_stage_in_other_tables(tmp_path:
 def test_stage_history_is_the_same_in_document_and_table(tmp_path: Path) -> None:
     row = {"deal_id": 500, "date_entered": "2024-05-03 10:00:00", "value": "closedwon"}
     loaded = load(
-        tmp_path, "hubspot", {"deals.json": json_document("results", deal()), "deal_stage_data.csv": csv_text(row)}
+        tmp_path,
+        "hubspot",
+        {"deals.json": json_document("results", deal()), "deal_stage_data.csv": csv_text(row)},
     )
     assert loaded.counts() == [(1, 3, 0, 0), (1, 0, 1, 0)]
 
@@ -261,7 +313,12 @@ def test_email_event(tmp_path: Path, case: str) -> None:
 
 def test_flattened_email_events_look_up_the_subscription(tmp_path: Path) -> None:
     """The side tables have no time of their own."""
-    event = {"id": "e1", "created": "2024-05-01 10:00:00", "type": "STATUSCHANGE", "recipient": "c@example.com"}
+    event = {
+        "id": "e1",
+        "created": "2024-05-01 10:00:00",
+        "type": "STATUSCHANGE",
+        "recipient": "c@example.com",
+    }
     change = {"id": "e1", "portal_subscription_status": "UNSUBSCRIBED", "source": "SOURCE_RECIPIENT"}
     click = {"id": "e2", "referer": "", "url": "https://example.com", "user_agent": "x"}
     loaded = load(
@@ -280,14 +337,27 @@ def test_flattened_email_events_look_up_the_subscription(tmp_path: Path) -> None
 def test_form_submission_names_its_page_and_the_sender(tmp_path: Path) -> None:
     """The values of the form identify; its free text is not kept. The flattened row of it is a duplicate."""
     values = [{"name": "email", "value": "c7@example.com"}, {"name": "message", "value": "Call me"}]
-    form = {"submittedAt": MAY, "conversionId": "k1", "formId": "f1", "pageUrl": "https://example.com/contact/?a=1", "values": values}
+    form = {
+        "submittedAt": MAY,
+        "conversionId": "k1",
+        "formId": "f1",
+        "pageUrl": "https://example.com/contact/?a=1",
+        "values": values,
+    }
     row = {"timestamp": "2024-05-01 10:00:00", "form_id": "f1", "contact_id": 7, "conversion_id": "k1"}
     loaded = load(
-        tmp_path, "hubspot", {"a.json": json_document("results", form), "contact_form_submission_data.csv": csv_text(row)}
+        tmp_path,
+        "hubspot",
+        {"a.json": json_document("results", form), "contact_form_submission_data.csv": csv_text(row)},
     )
     (event,) = loaded.events()
     assert facts(loaded) == [("form submitted", "customer", "web", False)]
-    assert (event["page_path"], event["object_type"], event["object_id"], event["kinds"]) == ("/contact", "form", "f1", "email")
+    assert (event["page_path"], event["object_type"], event["object_id"], event["kinds"]) == (
+        "/contact",
+        "form",
+        "f1",
+        "email",
+    )
     assert loaded.counts() == [(1, 1, 0, 0), (1, 0, 1, 0)]
 
 
@@ -305,7 +375,11 @@ def test_engagement(tmp_path: Path, kind: str) -> None:
     """Calls and mails are contacts, notes and tasks are not; document and table hold the same engagement."""
     record = {"engagement": {"id": 3, "type": kind, "timestamp": MAY}, "associations": {"contactIds": [7]}}
     row = {"engagement_id": 3, "property_hs_timestamp": "2024-05-01 10:00:00", "type": kind}
-    loaded = load(tmp_path, "hubspot", {"a.json": json_document("results", record), "engagement_call_data.csv": csv_text(row)})
+    loaded = load(
+        tmp_path,
+        "hubspot",
+        {"a.json": json_document("results", record), "engagement_call_data.csv": csv_text(row)},
+    )
     assert facts(loaded) == [ENGAGEMENTS[kind]]
     assert loaded.events()[0]["kinds"] == "contact_id"
     assert loaded.counts() == [(1, 1, 0, 0), (1, 0, 1, 0)]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from unit.loaded import Loaded, csv_text, identifier_hash, json_document, json_lines, load, utc
 
 REQUESTER, AGENT, STRANGER = 900, 35, 901
@@ -31,9 +32,22 @@ def ticket(**changes: Any) -> dict[str, Any]:
     return {**record, **changes}
 
 
-def audit(*events: dict[str, Any], number: int = 1, at: str = "2024-05-02T10:00:00Z", author: int = AGENT, via: str = "web") -> dict[str, Any]:
+def audit(
+    *events: dict[str, Any],
+    number: int = 1,
+    at: str = "2024-05-02T10:00:00Z",
+    author: int = AGENT,
+    via: str = "web",
+) -> dict[str, Any]:
     numbered = [{"id": number * 100 + index, **event} for index, event in enumerate(events)]
-    return {"id": number, "ticket_id": 47, "created_at": at, "author_id": author, "via": {"channel": via}, "events": numbered}
+    return {
+        "id": number,
+        "ticket_id": 47,
+        "created_at": at,
+        "author_id": author,
+        "via": {"channel": via},
+        "events": numbered,
+    }
 
 
 def status(value: str, previous: str | None) -> dict[str, Any]:
@@ -81,16 +95,28 @@ CHANNELS = {
 @pytest.mark.parametrize("via", CHANNELS)
 def test_channel_of_a_ticket(tmp_path: Path, via: str) -> None:
     """Zendesk's way in, as the medium of contact; in documents and in tables."""
-    flat = csv_text({"id": 48, "requester_id": 1, "status": "new", "created_at": "2024-05-02 10:00:00", "via_channel": via})
+    flat = csv_text(
+        {
+            "id": 48,
+            "requester_id": 1,
+            "status": "new",
+            "created_at": "2024-05-02 10:00:00",
+            "via_channel": via,
+        }
+    )
     loaded = load(
-        tmp_path, "zendesk", {"t.json": json_document("tickets", ticket(via={"channel": via})), "ticket_data.csv": flat}
+        tmp_path,
+        "zendesk",
+        {"t.json": json_document("tickets", ticket(via={"channel": via})), "ticket_data.csv": flat},
     )
     assert [event["channel"] for event in loaded.events()] == [CHANNELS[via]] * 2
 
 
 def test_ticket_exported_again_is_the_same_ticket(tmp_path: Path) -> None:
     """Incremental exports repeat items that changed."""
-    loaded = load(tmp_path, "zendesk", {"a.json": json_document("tickets", ticket(), ticket(status="closed"))})
+    loaded = load(
+        tmp_path, "zendesk", {"a.json": json_document("tickets", ticket(), ticket(status="closed"))}
+    )
     assert loaded.counts() == [(2, 1, 1, 0)]
 
 
@@ -182,7 +208,9 @@ def test_events_of_a_ticket_belong_to_its_requester(tmp_path: Path) -> None:
     """Only a customer's own words belong to whoever wrote them."""
     loaded = read(tmp_path, audit(comment(), comment(STRANGER), status("solved", "open")))
     owners = {
-        event["event_name"]: loaded.hashes(event) for event in loaded.events() if event["object_type"] == "ticket"
+        event["event_name"]: loaded.hashes(event)
+        for event in loaded.events()
+        if event["object_type"] == "ticket"
     }
     requester = {identifier_hash("requester_id", "zendesk:900")}
     assert owners["support reply"] == owners["ticket solved"] == requester
@@ -227,7 +255,11 @@ def test_flattened_tables_tell_the_same_story(tmp_path: Path) -> None:
     loaded = load(
         tmp_path,
         "zendesk",
-        {"tickets.json": json_document("tickets", ticket()), "ticket_comment_data.csv": comments, "ticket_field_history_data.csv": changes},
+        {
+            "tickets.json": json_document("tickets", ticket()),
+            "ticket_comment_data.csv": comments,
+            "ticket_field_history_data.csv": changes,
+        },
     )
     assert [event["event_name"] for event in loaded.events() if event["event_name"] != "ticket created"] == [
         "ticket request", "support reply", "internal note", "ticket solved", "ticket reopened", "ticket solved",
@@ -251,16 +283,33 @@ def test_rating(tmp_path: Path, score: str) -> None:
     """Good is 1 and bad is 0 of CSAT; an answer implies the offer before it."""
     loaded = load(tmp_path, "zendesk", {"r.json": json_document("satisfaction_ratings", rating(score))})
     offered, answered = loaded.events()
-    assert facts(loaded) == [("survey offered", "company", "survey", True), ("survey answered", "customer", "survey", False)]
+    assert facts(loaded) == [
+        ("survey offered", "company", "survey", True),
+        ("survey answered", "customer", "survey", False),
+    ]
     assert (offered["score_kind"], offered["score"]) == ("csat", None)
-    assert [answered[name] for name in ("score_kind", "score", "score_min", "score_max")] == ["csat", RATINGS[score], 0, 1]
+    assert [answered[name] for name in ("score_kind", "score", "score_min", "score_max")] == [
+        "csat",
+        RATINGS[score],
+        0,
+        1,
+    ]
     assert answered["occurred_us"] == utc("2024-05-03T12:00:00")
 
 
 def test_offer_is_no_score_and_counts_once(tmp_path: Path) -> None:
     """The same rating, exported before and after the answer, and its traces in the audit."""
-    loaded = load(tmp_path, "zendesk", {"r.json": json_document("satisfaction_ratings", rating("offered"), rating("good"))})
-    change = {"type": "Change", "field_name": "satisfaction_score", "value": "good", "previous_value": "offered"}
+    loaded = load(
+        tmp_path,
+        "zendesk",
+        {"r.json": json_document("satisfaction_ratings", rating("offered"), rating("good"))},
+    )
+    change = {
+        "type": "Change",
+        "field_name": "satisfaction_score",
+        "value": "good",
+        "previous_value": "offered",
+    }
     loaded.read({"a.json": json_document("audits", audit(change, author=REQUESTER))})
     assert [event["event_name"] for event in loaded.events()] == ["survey offered", "survey answered"]
     assert loaded.counts() == [(2, 2, 1, 0), (1, 0, 1, 0)]
@@ -273,9 +322,17 @@ def test_numeric_survey_response(tmp_path: Path) -> None:
         {"type": "open_ended", "value": "fine", "created_at": "2024-05-03T12:00:00Z"},
         {"type": "rating_scale", "rating": 6, "created_at": "2024-05-03T12:00:00Z"},
     ]
-    record = {"id": "S1", "responder_id": REQUESTER, "answers": answers, "subjects": [{"type": "ticket", "id": "47"}]}
+    record = {
+        "id": "S1",
+        "responder_id": REQUESTER,
+        "answers": answers,
+        "subjects": [{"type": "ticket", "id": "47"}],
+    }
     loaded = load(tmp_path, "zendesk", {"s.json": json_document("survey_responses", record)})
-    assert [(e["score"], e["score_max"], e["is_background"]) for e in loaded.events()] == [(4, 5, False), (None, None, True)]
+    assert [(e["score"], e["score_max"], e["is_background"]) for e in loaded.events()] == [
+        (4, 5, False),
+        (None, None, True),
+    ]
     assert loaded.quarantine() == [(1, "score outside its scale")]
     loaded.assert_conserved()
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit.loaded import Loaded, identifier_hash, load, utc
 
 from journey_mining.errors import SourceError
+from unit.loaded import Loaded, identifier_hash, load, utc
 
 SHARED = {
     "StartDate": "2024-05-01 11:58:00", "EndDate": "2024-05-01 12:00:00", "Status": "0", "Progress": "100", "Finished": "1",
@@ -23,7 +23,9 @@ SHARED = {
 def export(*answers: dict[str, str], zone: str | None = "Europe/Berlin", marker: str = '"') -> str:
     """A CSV export with three header rows; a question's text runs over two lines."""
     names = list({**SHARED, **answers[0]})
-    imports = [{"ImportId": name, **({"timeZone": zone} if zone and "Date" in name else {})} for name in names]
+    imports = [
+        {"ImportId": name, **({"timeZone": zone} if zone and "Date" in name else {})} for name in names
+    ]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(names)
@@ -51,7 +53,10 @@ def test_response_is_an_answer_of_the_customer(tmp_path: Path) -> None:
         "survey answered", "customer", "survey", False, "email",
     ]  # fmt: skip
     assert event["occurred_us"] == utc("2024-05-01T10:00:00")
-    assert loaded.hashes(event) == {identifier_hash("user_id", "K1"), identifier_hash("email", "ada@example.com")}
+    assert loaded.hashes(event) == {
+        identifier_hash("user_id", "K1"),
+        identifier_hash("email", "ada@example.com"),
+    }
     assert loaded.counts() == [(1, 1, 0, 0)]
     assert loaded.files[0].shape.header_records == 3
 
@@ -117,9 +122,15 @@ def test_score_outside_its_scale_is_quarantined_and_the_answer_kept(tmp_path: Pa
 STATES = {
     "finished": ({}, ("survey answered", "customer", False)),
     "finished in words": ({"Finished": "TRUE"}, ("survey answered", "customer", False)),
-    "finished in another language": ({"Finished": "Vrai", "Progress": "100"}, ("survey answered", "customer", False)),
+    "finished in another language": (
+        {"Finished": "Vrai", "Progress": "100"},
+        ("survey answered", "customer", False),
+    ),
     "left halfway": ({"Finished": "0", "Progress": "50"}, ("survey unfinished", "customer", True)),
-    "left halfway, in words": ({"Finished": "False", "Progress": "50"}, ("survey unfinished", "customer", True)),
+    "left halfway, in words": (
+        {"Finished": "False", "Progress": "50"},
+        ("survey unfinished", "customer", True),
+    ),
     "a preview": ({"Status": "Survey Preview"}, ("survey answered", "system", True)),
     "a test": ({"Status": "2"}, ("survey answered", "system", True)),
     "a preview by its channel": ({"DistributionChannel": "preview"}, ("survey answered", "system", True)),
@@ -154,7 +165,9 @@ def test_legacy_export(tmp_path: Path) -> None:
         "R_9,Default,Anonymous,K9,,192.0.2.1,0,2024-05-01 11:00:00,2024-05-01 12:00:00,1,8,",
     ]
     content = b"\xef\xbb\xbf" + "\n".join(lines).encode()
-    loaded = load(tmp_path, "qualtrics", {"old.csv": content}, timezone="Europe/Berlin", columns={"nps": "Q1"})
+    loaded = load(
+        tmp_path, "qualtrics", {"old.csv": content}, timezone="Europe/Berlin", columns={"nps": "Q1"}
+    )
     assert loaded.counts() == [(1, 1, 0, 0)]
     assert scores(loaded) == [("nps", 8, 0, 10)]
     assert loaded.events()[0]["occurred_us"] == utc("2024-05-01T10:00:00")

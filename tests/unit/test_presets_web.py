@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from unit.loaded import Loaded, csv_text, identifier_hash, json_lines, load, utc
 
 from journey_mining.sources.presets import load_preset
+from unit.loaded import Loaded, csv_text, identifier_hash, json_lines, load, utc
 
 DAY = 1_714_557_600_000_000
 """2024-05-01T10:00:00Z."""
@@ -25,7 +25,9 @@ def ga4(**changes: Any) -> dict[str, Any]:
         "event_date": "20240501",
         "event_timestamp": str(DAY),
         "event_name": "page_view",
-        "event_params": [ga4_param(name, value) for name, value in {**params, **changes.pop("params", {})}.items()],
+        "event_params": [
+            ga4_param(name, value) for name, value in {**params, **changes.pop("params", {})}.items()
+        ],
         "user_pseudo_id": "111.222",
         "stream_id": "42",
         "device": {"category": "mobile", "operating_system": "iOS"},
@@ -125,13 +127,20 @@ def ga4_table(*records: dict[str, Any]) -> pa.Table:
         for param in row["event_params"]:
             value = param["value"]
             number = value.get("int_value")
-            param["value"] = {"string_value": value.get("string_value"), "int_value": int(number) if number else None}
+            param["value"] = {
+                "string_value": value.get("string_value"),
+                "int_value": int(number) if number else None,
+            }
     return pa.Table.from_pylist(rows)
 
 
 def test_ga4_parquet_and_json_lines_give_the_same_event_ids(tmp_path: Path) -> None:
     """The same day in both formats is one day."""
-    records = [ga4(), ga4(user_id="u1", event_timestamp=str(DAY + 1)), ga4(event_name="scroll", params={"percent_scrolled": 90})]
+    records = [
+        ga4(),
+        ga4(user_id="u1", event_timestamp=str(DAY + 1)),
+        ga4(event_name="scroll", params={"percent_scrolled": 90}),
+    ]
     path = tmp_path / "events.parquet"
     pq.write_table(ga4_table(*records), path)
     loaded = load(tmp_path, "ga4", {"events.jsonl": json_lines(*records)}).read_paths([path])
@@ -217,7 +226,9 @@ def test_snowplow_enriched_line_of_another_width_is_quarantined(tmp_path: Path) 
 
 def test_snowplow_context_tables_are_not_events(tmp_path: Path) -> None:
     """The tables of contexts have other columns; they are left to the caller to report."""
-    context = csv_text({"root_id": "1", "root_tstamp": "2024-05-01 10:00:00.000", "useragentFamily": "Chrome"})
+    context = csv_text(
+        {"root_id": "1", "root_tstamp": "2024-05-01 10:00:00.000", "useragentFamily": "Chrome"}
+    )
     loaded = load(tmp_path, "snowplow", {"events.csv": csv_text(snowplow()), "ua.csv": context})
     assert loaded.unrecognised == ["ua.csv"]
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.loaded import Loaded, load
 
 from journey_mining.errors import SourceError
 from journey_mining.sources.bytestream import RAW_KEPT_BYTES, BadRecord, ByteStream
 from journey_mining.sources.records import split_records
+from unit.loaded import Loaded, load
 
 HEADER = "customer_id,occurred_at,touchpoint\n"
 ROWS = [f"c{number},2024-05-01T10:00:{number:02}Z,visit\n" for number in range(5)]
@@ -31,7 +31,9 @@ def read_all(path: Path, encoding: str = "utf-8") -> tuple[bytes, ByteStream]:
     return b"".join(stream.chunks()), stream
 
 
-def records_of(chunks: list[bytes], delimiter: str | None = None, max_bytes: int = 1000) -> tuple[list[tuple[int, bytes]], list[BadRecord]]:
+def records_of(
+    chunks: list[bytes], delimiter: str | None = None, max_bytes: int = 1000
+) -> tuple[list[tuple[int, bytes]], list[BadRecord]]:
     """(line, bytes) of the records, and the bad ones."""
     bad: list[BadRecord] = []
     blocks = list(split_records(chunks, bad, delimiter, max_bytes))
@@ -52,7 +54,9 @@ def test_gzip_is_known_by_its_bytes_not_by_its_name(tmp_path: Path) -> None:
 
 def test_truncated_gzip_keeps_whole_records_and_quarantines_the_cut_one(tmp_path: Path) -> None:
     """What a cut row seems to say is not trusted; the damage is one more bad record, at line 0."""
-    text = HEADER + "".join(f"c{n},2024-05-01T10:00:00Z,visit {hashlib.sha256(b'%d' % n).hexdigest()}\n" for n in range(500))
+    text = HEADER + "".join(
+        f"c{n},2024-05-01T10:00:00Z,visit {hashlib.sha256(b'%d' % n).hexdigest()}\n" for n in range(500)
+    )
     packed = gzip.compress(text.encode())
     loaded = table(tmp_path, packed[: len(packed) // 2], "log.csv.gz")
     reasons = [reason for _, reason in loaded.quarantine()]
@@ -63,7 +67,9 @@ def test_truncated_gzip_keeps_whole_records_and_quarantines_the_cut_one(tmp_path
 
 def test_gzip_with_a_wrong_checksum_is_damaged(tmp_path: Path) -> None:
     """The text before the last 64 kB of packed bytes is read all the same."""
-    text = HEADER + "".join(f"c{n},2024-05-01T10:00:00Z,{hashlib.sha256(b'%d' % n).hexdigest()}\n" for n in range(9000))
+    text = HEADER + "".join(
+        f"c{n},2024-05-01T10:00:00Z,{hashlib.sha256(b'%d' % n).hexdigest()}\n" for n in range(9000)
+    )
     packed = bytearray(gzip.compress(text.encode()))
     packed[-8] ^= 0xFF
     loaded = table(tmp_path, bytes(packed), "log.csv.gz")
@@ -140,7 +146,12 @@ def test_line_that_is_not_utf_8_is_quarantined_alone(tmp_path: Path) -> None:
     loaded = table(tmp_path, (HEADER + ROWS[0]).encode() + broken + ROWS[1].encode())
     assert loaded.counts() == [(3, 2, 0, 1)]
     assert loaded.warehouse.rows("select line, reason, raw, byte_count from quarantine") == [
-        {"line": 3, "reason": "not UTF-8 (byte 26 of the record)", "raw": broken.rstrip(), "byte_count": len(broken) - 1}
+        {
+            "line": 3,
+            "reason": "not UTF-8 (byte 26 of the record)",
+            "raw": broken.rstrip(),
+            "byte_count": len(broken) - 1,
+        }
     ]
 
 
@@ -165,8 +176,15 @@ def test_overlong_line_is_quarantined_in_bounded_memory(tmp_path: Path) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert loaded.counts() == [(3, 2, 0, 1)]
-    (row,) = loaded.warehouse.rows("select line, reason, octet_length(raw) as kept, byte_count from quarantine")
-    assert row == {"line": 3, "reason": "longer than 16,777,216 bytes", "kept": RAW_KEPT_BYTES, "byte_count": size + 1}
+    (row,) = loaded.warehouse.rows(
+        "select line, reason, octet_length(raw) as kept, byte_count from quarantine"
+    )
+    assert row == {
+        "line": 3,
+        "reason": "longer than 16,777,216 bytes",
+        "kept": RAW_KEPT_BYTES,
+        "byte_count": size + 1,
+    }
     assert [event["line"] for event in loaded.events()] == [2, 4]
     assert peak < 128 << 20
 
@@ -203,10 +221,14 @@ def chunked(draw: st.DrawFn) -> tuple[list[bytes], bytes]:
 
 
 @given(chunked(), st.sampled_from([None, ",", ";"]))
-def test_records_do_not_depend_on_how_the_bytes_arrive(case: tuple[list[bytes], bytes], delimiter: str | None) -> None:
+def test_records_do_not_depend_on_how_the_bytes_arrive(
+    case: tuple[list[bytes], bytes], delimiter: str | None
+) -> None:
     """Any cut of the input into chunks gives the same records at the same lines."""
     chunks, text = case
-    assert records_of([part for part in chunks if part], delimiter) == records_of([text] if text else [], delimiter)
+    assert records_of([part for part in chunks if part], delimiter) == records_of(
+        [text] if text else [], delimiter
+    )
 
 
 @given(chunked(), st.sampled_from([None, ","]))
@@ -225,6 +247,8 @@ def test_lines_are_what_python_splits(lines: list[str], size: int) -> None:
     text = "".join(line + "\n" for line in lines).encode()
     chunks = [text[start : start + size] for start in range(0, len(text), size)]
     found, bad = records_of(chunks, max_bytes=40)
-    expected = [(n, line.encode() + b"\n") for n, line in enumerate(lines, 1) if line and len(line.encode()) < 40]
+    expected = [
+        (n, line.encode() + b"\n") for n, line in enumerate(lines, 1) if line and len(line.encode()) < 40
+    ]
     assert found == expected
     assert [item.line for item in bad] == [n for n, line in enumerate(lines, 1) if len(line.encode()) >= 40]

@@ -9,15 +9,20 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from unit.loaded import Loaded, json_document, json_lines, load
 
 from journey_mining.config import Source
 from journey_mining.sources.presets import load_preset
 from journey_mining.sources.shapes import find_shape
+from unit.loaded import Loaded, json_document, json_lines, load
 
 
 def visit(number: int = 1, **changes: Any) -> dict[str, Any]:
-    return {"customer_id": f"c{number}", "occurred_at": f"2024-05-01T10:00:{number:02}Z", "touchpoint": "visit", **changes}
+    return {
+        "customer_id": f"c{number}",
+        "occurred_at": f"2024-05-01T10:00:{number:02}Z",
+        "touchpoint": "visit",
+        **changes,
+    }
 
 
 def form(number: int) -> dict[str, Any]:
@@ -73,12 +78,16 @@ def test_truncated_document_is_one_bad_record(tmp_path: Path) -> None:
 
 
 def test_page_without_records_is_empty(tmp_path: Path) -> None:
-    loaded = load(tmp_path, "zendesk", {"a.json": '{"tickets": [], "count": 0}', "b.json": '{"tickets": null}'})
+    loaded = load(
+        tmp_path, "zendesk", {"a.json": '{"tickets": [], "count": 0}', "b.json": '{"tickets": null}'}
+    )
     assert loaded.counts() == [(0, 0, 0, 0)] * 2
 
 
 def test_items_that_are_no_objects_are_quarantined(tmp_path: Path) -> None:
-    loaded = load(tmp_path, "hubspot", {"a.json": json.dumps({"results": [FORMS[0], 7, None, "x", FORMS[1]]})})
+    loaded = load(
+        tmp_path, "hubspot", {"a.json": json.dumps({"results": [FORMS[0], 7, None, "x", FORMS[1]]})}
+    )
     assert loaded.quarantine() == [(2, "no time"), (3, "no time"), (4, "no time")]
     loaded.assert_conserved()
 
@@ -100,7 +109,9 @@ def test_numbers_may_be_strings_in_the_next_file(tmp_path: Path) -> None:
 
 def test_column_first_seen_late_is_read(tmp_path: Path) -> None:
     """No sample of the beginning decides what columns there are."""
-    records = [visit(number % 60, session_id=str(number)) for number in range(30_000)] + [visit(1, channel="Phone")]
+    records = [visit(number % 60, session_id=str(number)) for number in range(30_000)] + [
+        visit(1, channel="Phone")
+    ]
     loaded = load(tmp_path, "table", {"log.jsonl": json_lines(*records)})
     assert [event["line"] for event in loaded.events() if event["channel"] == "phone"] == [30_001]
 

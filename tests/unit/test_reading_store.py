@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from unit.loaded import KEY, Loaded, csv_text, identifier_hash, json_document, json_lines, load, utc
 
 from journey_mining.config import Config, Source
 from journey_mining.errors import ConfigError, SourceError
@@ -17,6 +16,7 @@ from journey_mining.sources.load import Batch, LoadedFile, load_batch, register_
 from journey_mining.sources.presets import Preset, Table, load_preset, preset_names
 from journey_mining.sources.shapes import Shape
 from journey_mining.warehouse import Warehouse, open_warehouse
+from unit.loaded import KEY, Loaded, csv_text, identifier_hash, json_document, json_lines, load, utc
 
 TIME = "2024-05-01T10:00:00Z"
 
@@ -28,10 +28,16 @@ def visit(**changes: Any) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     folder = tmp_path_factory.mktemp("warehouse")
-    return open_warehouse(folder / "p.duckdb", folder / "s.duckdb", folder / "spill", register_functions, "1GB", 1)
+    return open_warehouse(
+        folder / "p.duckdb", folder / "s.duckdb", folder / "spill", register_functions, "1GB", 1
+    )
 
 
-@given(key=st.binary(min_size=1, max_size=100), content=st.text(max_size=40), kind=st.sampled_from(["email", "cookie"]))
+@given(
+    key=st.binary(min_size=1, max_size=100),
+    content=st.text(max_size=40),
+    kind=st.sampled_from(["email", "cookie"]),
+)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_hash_in_sql_is_pythons_hmac(warehouse: Warehouse, key: bytes, content: str, kind: str) -> None:
     """HMAC-SHA-256 with any key, also one longer than a block, of any text."""
@@ -70,7 +76,15 @@ def test_phone_of_any_text(text: str) -> None:
     assert found is None or found.removeprefix("+").isdigit()
 
 
-POISONED = ["", "null", "undefined", "anonymous", "000000", "(not set)", "00000000-0000-0000-0000-000000000000"]
+POISONED = [
+    "",
+    "null",
+    "undefined",
+    "anonymous",
+    "000000",
+    "(not set)",
+    "00000000-0000-0000-0000-000000000000",
+]
 
 
 @pytest.mark.parametrize("content", POISONED)
@@ -108,7 +122,9 @@ def test_same_bytes_twice_are_all_duplicates(tmp_path: Path) -> None:
 
 def test_identical_rows_of_one_file_are_separate_events(tmp_path: Path) -> None:
     """A process log repeats itself; another file with one more repetition brings one new event."""
-    loaded = load(tmp_path, "table", {"a.csv": csv_text(visit(), visit())}).read({"b.csv": csv_text(*[visit()] * 3)})
+    loaded = load(tmp_path, "table", {"a.csv": csv_text(visit(), visit())}).read(
+        {"b.csv": csv_text(*[visit()] * 3)}
+    )
     assert loaded.counts() == [(2, 2, 0, 0), (3, 1, 2, 0)]
 
 
@@ -180,7 +196,9 @@ def test_row_that_breaks_its_contract(tmp_path: Path, case: str) -> None:
 
 def test_reasons_do_not_mix_up_formats(tmp_path: Path) -> None:
     """A CSV row beside a JSON file is not judged as JSON."""
-    loaded = load(tmp_path, "table", {"a.csv": csv_text(visit(occurred_at="")), "b.jsonl": json_lines(visit()) + "{\n"})
+    loaded = load(
+        tmp_path, "table", {"a.csv": csv_text(visit(occurred_at="")), "b.jsonl": json_lines(visit()) + "{\n"}
+    )
     assert loaded.quarantine() == [(2, "no time"), (2, "not valid JSON")]
 
 
@@ -194,7 +212,9 @@ records = st.fixed_dictionaries({
 
 @given(st.lists(st.lists(records, min_size=1, max_size=8), min_size=1, max_size=3))
 @settings(max_examples=25, deadline=None)
-def test_every_record_has_one_fate(tmp_path_factory: pytest.TempPathFactory, files: list[list[dict[str, str]]]) -> None:
+def test_every_record_has_one_fate(
+    tmp_path_factory: pytest.TempPathFactory, files: list[list[dict[str, str]]]
+) -> None:
     """Records in = events + duplicates + quarantined, in every file, whatever is in them."""
     contents = {f"{number}.csv": csv_text(*rows) for number, rows in enumerate(files)}
     loaded = load(tmp_path_factory.mktemp("conserved"), "table", contents)
@@ -214,7 +234,10 @@ def test_any_split_and_order_of_files_gives_the_same_events(
     edges = [0, *sorted(cuts), 6]
     for begin, end in zip(edges, edges[1:], strict=False):
         loaded.read({f"{number}.csv": exports[number] for number in order[begin:end]})
-    assert sorted((event["occurred_us"], event["kinds"]) for event in loaded.events()) == [(utc("2024-05-01T10:00:00"), "user_id")] * 8
+    assert (
+        sorted((event["occurred_us"], event["kinds"]) for event in loaded.events())
+        == [(utc("2024-05-01T10:00:00"), "user_id")] * 8
+    )
     assert sum(count[1] for count in loaded.counts()) == 8
     loaded.assert_conserved()
 

@@ -10,10 +10,10 @@ from unittest import mock
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.loaded import Loaded, load
 
 from journey_mining.sources.arrow import RecordReader
 from journey_mining.sources.shapes import Shape
+from unit.loaded import Loaded, load
 
 TIME = "2024-05-01T10:00:00Z"
 
@@ -22,13 +22,17 @@ def table(folder: Path, text: str, **settings: object) -> Loaded:
     return load(folder, "table", {"log.csv": text}, **settings)
 
 
-def read_rows(folder: Path, text: str, columns: tuple[str, ...], delimiter: str = ",", is_fast: bool = True) -> tuple[list[tuple[int, list[str | None]]], list[tuple[int, str]]]:
+def read_rows(
+    folder: Path, text: str, columns: tuple[str, ...], delimiter: str = ",", is_fast: bool = True
+) -> tuple[list[tuple[int, list[str | None]]], list[tuple[int, str]]]:
     """(line, fields) of the rows, and (line, reason) of the bad ones; slow: without pyarrow's parser."""
     path = folder / "rows.csv"
     path.write_bytes(text.encode())
     shape = Shape("csv", "t", columns, delimiter=delimiter, header_records=1)
     reader = RecordReader(1, path, shape, wanted=tuple((name, name) for name in columns))
-    with mock.patch.object(RecordReader, "_parse_fast", RecordReader._parse_fast if is_fast else lambda *_: None):
+    with mock.patch.object(
+        RecordReader, "_parse_fast", RecordReader._parse_fast if is_fast else lambda *_: None
+    ):
         batches = list(reader.batches())
     rows = [(row["line"], [row[name] for name in columns]) for batch in batches for row in batch.to_pylist()]
     return rows, [(bad.line, bad.reason) for bad in reader.bad]
@@ -57,7 +61,9 @@ def tables(draw: st.DrawFn) -> tuple[list[list[str]], str, str]:
 
 
 @given(tables())
-def test_fast_way_slow_way_and_pythons_csv_agree(tmp_path_factory: pytest.TempPathFactory, case: tuple[list[list[str]], str, str]) -> None:
+def test_fast_way_slow_way_and_pythons_csv_agree(
+    tmp_path_factory: pytest.TempPathFactory, case: tuple[list[list[str]], str, str]
+) -> None:
     """Whatever Python's csv writes, both ways read back, at the line where it stands."""
     rows, delimiter, text = case
     folder = tmp_path_factory.getbasetemp()

@@ -18,7 +18,7 @@ from journey_mining.report.suppression import find_masked_links, mask_count, mas
 COLUMN_COUNT = 6
 TOP = 8
 FEWEST = 2
-HIDDEN_AT_MOST = 0.15
+HIDDEN_AT_MOST = 0.3
 
 COLUMNS = [
     Column("step", "step"),

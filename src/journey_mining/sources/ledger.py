@@ -119,7 +119,9 @@ def read_sources(warehouse: Warehouse, config: Config, pads: Pads) -> dict[str, 
             fresh = _settle_known(warehouse, name, found, totals)
             if fresh and preset.joins_tables:
                 fresh = _withdraw_others(warehouse, name, found, fresh, totals)
-            _require_recognised(config, name, preset, _read_fresh(warehouse, config, pads, name, fresh, totals))
+            _require_recognised(
+                config, name, preset, _read_fresh(warehouse, config, pads, name, fresh, totals)
+            )
     return totals
 
 
@@ -134,19 +136,26 @@ def _settle_known(
     fresh = []
     for file in found:
         row = known.pop(file.relative, None)
-        if row is not None and _is_unchanged(file.path, row):
+        if row is not None and row["status"] != "vanished" and _is_unchanged(file.path, row):
             totals["files_kept"] += 1
-            if row["status"] == "vanished":
-                _set_status(warehouse, int(str(row["file_no"])), "read")
             continue
         if row is not None:
             withdraw_file(warehouse, int(str(row["file_no"])))
             totals["files_changed"] += 1
         fresh.append(file)
     for row in known.values():
-        _set_status(warehouse, int(str(row["file_no"])), "vanished")
+        _mark_vanished(warehouse, row)
         totals["files_vanished"] += 1
     return fresh
+
+
+def _mark_vanished(warehouse: Warehouse, row: dict[str, object]) -> None:
+    """A file that held no events leaves the ledger; the events of any other file stay."""
+    file_no = int(str(row["file_no"]))
+    if row["status"] in ("lookup", "unrecognised", "empty"):
+        withdraw_file(warehouse, file_no)
+    else:
+        _set_status(warehouse, file_no, "vanished")
 
 
 def _withdraw_others(

@@ -1,0 +1,186 @@
+"""The parts that are measured. Each runs in a process of its own: python parts.py '{"part": …, "folder": …}'.
+
+A part prints its figures as JSON: seconds (wall), cpu_seconds (all threads), peak_bytes, and its own counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import Any
+
+from ground import DAYS, SEED, Form, Ground, declared_columns, folder_bytes, peak_bytes
+from statements import timed_statements
+
+Figures = dict[str, Any]
+DERIVING = ("classify touchpoints", "resolve identities", "derive journeys", "aggregate marts")
+"""Steps from identity to marts."""
+
+
+@contextmanager
+def measured(figures: Figures, name: str = "") -> Iterator[None]:
+    """Adds the wall and processor seconds of the context, and the peak so far, to `figures`."""
+    wall, cpu = perf_counter(), process_time()
+    yield
+    prefix = f"{name}_" if name else ""
+    figures[f"{prefix}seconds"] = figures.get(f"{prefix}seconds", 0.0) + perf_counter() - wall
+    figures[f"{prefix}cpu_seconds"] = figures.get(f"{prefix}cpu_seconds", 0.0) + process_time() - cpu
+    figures[f"{prefix}peak_bytes"] = peak_bytes()
+
+
+def generate(ground: Ground, form: Form) -> Figures:
+    """Write the sample company's exports."""
+    from journey_mining.sample.company import customers_for_events, write_company
+
+    figures: Figures = {}
+    with measured(figures):
+        customers = customers_for_events(ground.events, DAYS, SEED)
+        summary = write_company(ground.exports(form), customers, DAYS, SEED, form)
+    return {**figures, "customers": customers, "web_records": summary.web_lines}
+
+
+def read_ours(ground: Ground, form: Form) -> Figures:
+    """The step `read exports` over the web exports."""
+    from journey_mining.pipeline import open_run, read_exports
+
+    figures: Figures = {}
+    config = ground.write_config(f"read_{form}", form, ("web",))
+    with open_run(config, rebuild=True) as context, measured(figures):
+        counts = read_exports(context)
+    return {**figures, "records": counts["records"], "events": counts["events"]}
+
+
+def read_theirs(ground: Ground, form: Form) -> Figures:
+    """DuckDB's own reader over the same files into a table; broken JSON lines must be skipped for it to end."""
+    reader = {
+        "parquet": "read_parquet($files)",
+        "jsonl": "read_json($files, format = 'newline_delimited', ignore_errors = true, "
+        f"maximum_object_size = 33554432, columns = {declared_columns()})",
+    }[form]
+    figures: Figures = {}
+    with ground.connect(f"theirs_{form}.duckdb") as connection:
+        with measured(figures):
+            connection.execute(
+                f"create or replace table t as select * from {reader}", {"files": ground.web_files(form)}
+            )
+        records = connection.execute("select count(*) from t").fetchall()[0][0]
+    (ground.work / f"theirs_{form}.duckdb").unlink()
+    return {**figures, "records": records}
+
+
+def stage(ground: Ground, form: Form) -> Figures:
+    """Read all four sources and publish nothing but the store, so that `derive` begins with staged events."""
+    from journey_mining.pipeline import open_run, read_exports
+    from journey_mining.publication import publish
+
+    figures: Figures = {}
+    with open_run(ground.write_config("derived", form), rebuild=True) as context:
+        with measured(figures):
+            counts = read_exports(context)
+        context.warehouse.close()
+        publish(context.home, context.working_dir, context.name, 1)
+    return {**figures, "records": counts["records"], "events": counts["events"]}
+
+
+def derive(ground: Ground, form: Form) -> Figures:
+    """Identity to marts over staged events, then audits and report; leaves the databases in work/."""
+    from journey_mining.pipeline import STEPS, open_run, run_step
+
+    steps = {step.name: step for step in STEPS}
+    figures: Figures = {}
+    with open_run(ground.write_config("derived", form)) as context:
+        run_step(context, steps["read exports"])
+        for name in DERIVING:
+            with measured(figures):
+                run_step(context, steps[name])
+        for part, name in (("audits", "audit results"), ("report", "render report")):
+            with measured(figures, part):
+                run_step(context, steps[name])
+        context.warehouse.close()
+        figures["steps"] = {name: context.timings[name] for name in DERIVING}
+        page = (context.working_dir / "report" / "index.html").read_text(encoding="utf-8")
+        for name in ("journeys.duckdb", "store.duckdb"):
+            os.replace(context.working_dir / name, ground.work / name)
+    islands = re.findall(r"<script[^>]*application/json[^>]*>(.*?)</script>", page, re.DOTALL)
+    figures["page_bytes"] = len(page.encode())
+    figures["page_data_bytes"] = sum(len(island.encode()) for island in islands)
+    figures["database_bytes"] = (ground.work / "journeys.duckdb").stat().st_size
+    figures["store_bytes"] = (ground.work / "store.duckdb").stat().st_size
+    return figures
+
+
+def lay_out(ground: Ground, form: Form) -> Figures:
+    """Write what the limit query reads: the published events, all columns, with the touchpoint as an integer."""
+    figures: Figures = {}
+    with ground.connect("limit.duckdb") as connection:
+        connection.execute(f"attach '{ground.work / 'journeys.duckdb'}' as ours (read_only)")
+        with measured(figures):
+            connection.execute(
+                """create or replace table events as
+                with numbered as (
+                    select touchpoint, cast(row_number() over (order by touchpoint) as integer) as touchpoint_id
+                    from ours.touchpoints
+                )
+                select e.*, n.touchpoint_id from ours.events as e inner join numbered as n using (touchpoint)"""
+            )
+        figures["events"] = connection.execute("select count(*) from events").fetchall()[0][0]
+    return figures
+
+
+def limit(ground: Ground, columns: str) -> Figures:
+    """The limit query: one window pass over the same events, `columns` of them, into a table."""
+    figures: Figures = {}
+    with ground.connect("limit.duckdb") as connection, measured(figures):
+        connection.execute(
+            f"""create or replace table t as
+            select {columns}, lag(occurred_us) over w as last_us, lead(touchpoint_id) over w as next_id,
+                row_number() over w as ordinal
+            from events
+            window w as (partition by customer_id order by occurred_us, event_id)"""
+        )
+    return figures
+
+
+def limit_wide(ground: Ground, form: Form) -> Figures:
+    """The limit query over all columns."""
+    return limit(ground, "*")
+
+
+def limit_narrow(ground: Ground, form: Form) -> Figures:
+    """The limit query over the four columns that it needs."""
+    return limit(ground, "event_id, customer_id, occurred_us, touchpoint_id")
+
+
+PARTS: dict[str, Callable[[Ground, Form], Figures]] = {
+    part.__name__: part
+    for part in (generate, read_ours, read_theirs, stage, derive, lay_out, limit_wide, limit_narrow)
+}
+
+
+def run_part(task: dict[str, Any]) -> Figures:
+    """The figures of one part; with `profile`, also its statements that take over a hundredth of it."""
+    ground = Ground(Path(task["folder"]), task["events"], task["threads"], task["memory_limit"])
+    if not task.get("profile"):
+        return PARTS[task["part"]](ground, task["form"])
+    with timed_statements() as statements:
+        figures = PARTS[task["part"]](ground, task["form"])
+    return {**figures, "statements": statements.longest(0.01)}
+
+
+def size_of_exports(ground: Ground, form: Form) -> dict[str, int]:
+    """Bytes of the web exports and of all exports."""
+    folder = ground.exports(form)
+    return {
+        "web_bytes": folder_bytes(folder / "web"),
+        "all_bytes": sum(folder_bytes(folder / name) for name in ("web", "crm", "support", "survey")),
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(run_part(json.loads(sys.argv[1]))))

@@ -1,0 +1,148 @@
+"""The printed form of what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ground import Ground
+
+Row = tuple[str, ...]
+HEADER: Row = ("", "ours", "theirs", "ratio", "CPU ratio", "budget", "", "peak ours", "peak theirs")
+
+
+def table_lines(found: dict[str, Any], size: dict[str, Any], ground: Ground) -> list[str]:
+    """The lines that tell the figures of one size."""
+    return [
+        "",
+        _heading(found["machine"], size, ground),
+        "",
+        *_aligned([HEADER, *_ratio_rows(size)]),
+        "",
+        *_aligned(_plain_rows(found.get("start", {}), size)),
+    ]
+
+
+def _heading(machine: dict[str, Any], size: dict[str, Any], ground: Ground) -> str:
+    web, all_events = size["read_parquet"]["read_ours"]["events"], size["stage"]["events"]
+    return (
+        f"{web:,} web events, {all_events:,} events of four sources; best of {size['repetitions']}, {ground.threads} threads, "
+        f"memory limit {ground.memory_limit}; {machine['cores']} cores, {machine['memory_bytes'] / 2**30:.0f} GiB, "
+        f"load {machine['load']:.1f} at the start, Python {machine['python']}, DuckDB {machine['duckdb']}"
+    )
+
+
+def _ratio_rows(size: dict[str, Any]) -> Iterable[Row]:
+    derived = size["derive"]
+    reading = (("reading Parquet", "read_parquet", 2.0), ("reading JSON lines", "read_jsonl", 3.0))
+    for label, name, budget in reading:
+        yield _ratio_row(label, size[name]["read_ours"], size[name]["read_theirs"], budget)
+    yield _ratio_row("identity to marts / limit query", derived["derive"], derived["limit_wide"], 4.0)
+    yield _ratio_row("identity to marts / narrow limit", derived["derive"], derived["limit_narrow"], None)
+
+
+def _ratio_row(label: str, ours: dict[str, Any], theirs: dict[str, Any], budget: float | None) -> Row:
+    ratio = ours["seconds"] / theirs["seconds"]
+    return (
+        label,
+        _seconds(ours["seconds"]),
+        _seconds(theirs["seconds"]),
+        f"{ratio:.2f}",
+        f"{ours['cpu_seconds'] / theirs['cpu_seconds']:.2f}",
+        f"{budget:g}" if budget else "",
+        _verdict(ratio, budget),
+        _bytes(ours["peak_bytes"]),
+        _bytes(theirs["peak_bytes"]),
+    )
+
+
+def _plain_rows(start: dict[str, float], size: dict[str, Any]) -> Iterable[Row]:
+    derived = size["derive"]["derive"]
+    yield from ((name, _seconds(seconds)) for name, seconds in derived["steps"].items())
+    yield (
+        "audits",
+        _seconds(derived["audits_seconds"]),
+        "",
+        "",
+        f"peak {_bytes(derived['audits_peak_bytes'])}",
+    )
+    yield (
+        "report", _seconds(derived["report_seconds"]), "budget 10 s", _verdict(derived["report_seconds"], 10),
+        f"peak {_bytes(derived['report_peak_bytes'])}",
+    )  # fmt: skip
+    data = derived["page_data_bytes"]
+    yield (
+        "page data",
+        _bytes(data),
+        "budget 1 MB",
+        _verdict(data, 1e6),
+        f"of a page of {_bytes(derived['page_bytes'])}",
+    )
+    yield from _budgeted(start)
+    stage = size["stage"]
+    yield (
+        "reading all four sources",
+        _seconds(stage["seconds"]),
+        "",
+        "",
+        f"peak {_bytes(stage['peak_bytes'])}",
+    )
+    for form, sizes in size["sizes"].items():
+        made = size.get(f"generate_{form}")
+        took = _seconds(made["seconds"]) if made else "kept"
+        yield (
+            f"generating ({form})",
+            took,
+            "",
+            "",
+            f"web {_bytes(sizes['web_bytes'])}, all {_bytes(sizes['all_bytes'])}",
+        )
+    yield ("journeys.duckdb", _bytes(derived["database_bytes"]))
+    yield ("store", _bytes(derived["store_bytes"]))
+
+
+def _budgeted(start: dict[str, float]) -> Iterable[Row]:
+    for label, name in (
+        ("journey-mining --help", "help_seconds"),
+        ("import journey_mining", "import_seconds"),
+    ):
+        if name in start:
+            bare = f"{_seconds(start['python_seconds'])} of it is Python itself"
+            yield (label, _seconds(start[name]), "budget 0.5 s", _verdict(start[name], 0.5), bare)
+
+
+def statement_lines(title: str, statements: list[dict[str, Any]]) -> list[str]:
+    """The lines that tell the longest statements of each step."""
+    rows = [
+        (each["step"], f"{each['seconds']:.2f} s", f"{100 * each['share']:.1f} %", each["statement"])
+        for each in statements
+    ]
+    return ["", title, *_aligned(rows)]
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2f} s"
+
+
+def _bytes(value: float) -> str:
+    return f"{value / 1e9:.2f} GB" if value >= 1e9 else f"{value / 1e6:.2f} MB"
+
+
+def _verdict(value: float, budget: float | None) -> str:
+    return "" if budget is None else "within" if value <= budget else "OVER"
+
+
+def _aligned(rows: Iterable[Row]) -> list[str]:
+    """Columns of equal width; the first and the last one to the left."""
+    kept = [row for row in rows]
+    widths = [
+        max((len(row[i]) for row in kept if i < len(row)), default=0)
+        for i in range(max(map(len, kept), default=0))
+    ]
+    return [
+        "  ".join(
+            cell.ljust(width) if i in (0, len(widths) - 1) else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=False))
+        ).rstrip()
+        for row in kept
+    ]

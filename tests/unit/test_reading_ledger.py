@@ -1,0 +1,151 @@
+"""Which files a run reads: new and changed ones, and a whole source where its files explain one another."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from journey_mining.config import load_config
+from journey_mining.errors import SourceError
+from journey_mining.sources.keys import pads_of
+from journey_mining.sources.ledger import read_sources
+from journey_mining.sources.load import register_functions
+from journey_mining.warehouse import Warehouse, open_warehouse
+from unit.loaded import KEY, Row, csv_text, json_document
+
+TICKETS = json_document(
+    "tickets",
+    {
+        "id": 47,
+        "requester_id": 900,
+        "status": "open",
+        "created_at": "2024-05-01T10:00:00Z",
+        "via": {"channel": "email"},
+    },
+)
+AUDITS = json_document(
+    "audits",
+    {
+        "id": 1, "ticket_id": 47, "created_at": "2024-05-02T10:00:00Z", "author_id": 35,
+        "events": [{"id": 1, "type": "Comment", "public": True}],
+    },
+)  # fmt: skip
+
+
+class Home:
+    """A configured source in a folder, and the store that its files are read into, run after run."""
+
+    def __init__(self, folder: Path, source: str) -> None:
+        self.folder = folder
+        (folder / "export").mkdir()
+        self.config = folder / "journey.yaml"
+        self.config.write_text(f"home: ./home\nsources:\n  data: {source}\n")
+        paths = [folder / name for name in ("p.duckdb", "s.duckdb", "spill")]
+        self.warehouse: Warehouse = open_warehouse(*paths, register_functions, "1GB", 2)
+
+    def write(self, name: str, text: str) -> None:
+        path = self.folder / "export" / name
+        path.write_text(text)
+        os.utime(path, ns=(path.stat().st_mtime_ns + 1, path.stat().st_mtime_ns + 1))
+
+    def run(self) -> dict[str, int]:
+        return read_sources(self.warehouse, load_config(self.config), pads_of(KEY))
+
+    def events(self) -> list[Row]:
+        return self.warehouse.rows(
+            "select event_name, identity_key is not null as is_known from staged_events "
+            "inner join signatures using (signature_id) order by occurred_us, line"
+        )
+
+    def files(self) -> dict[str, tuple[Any, ...]]:
+        rows = self.warehouse.rows("select * from files order by path")
+        return {
+            Path(row["path"]).name: (
+                row["status"],
+                row["record_count"],
+                row["event_count"],
+                row["duplicate_count"],
+            )
+            for row in rows
+        }
+
+
+def visits(*customers: str) -> str:
+    return csv_text(
+        *(
+            {"customer_id": name, "occurred_at": "2024-05-01T10:00:00Z", "touchpoint": "visit"}
+            for name in customers
+        )
+    )
+
+
+def test_unchanged_files_are_not_read_again(tmp_path: Path) -> None:
+    home = Home(tmp_path, "{system: table, path: export/}")
+    home.write("a.csv", visits("c1", "c2"))
+    assert home.run()["files_read"] == 1
+    home.write("b.csv", visits("c2", "c3"))
+    totals = home.run()
+    assert (totals["files_read"], totals["files_kept"]) == (1, 1)
+    assert home.files() == {"a.csv": ("read", 2, 2, 0), "b.csv": ("read", 2, 1, 1)}
+    totals = home.run()
+    assert (totals["files_read"], totals["files_kept"]) == (0, 2)
+
+
+def test_changed_file_replaces_what_it_said(tmp_path: Path) -> None:
+    """Its events go, unless another file delivered them too."""
+    home = Home(tmp_path, "{system: table, path: export/}")
+    home.write("a.csv", visits("c1", "c2"))
+    home.write("b.csv", visits("c2"))
+    home.run()
+    home.write("a.csv", visits("c9"))
+    assert home.run()["files_changed"] == 1
+    assert home.files() == {"a.csv": ("read", 1, 1, 0), "b.csv": ("read", 1, 1, 0)}
+
+
+@pytest.mark.parametrize("order", [("tickets.json", "audits.json"), ("audits.json", "tickets.json")])
+def test_files_that_explain_one_another_may_arrive_in_any_order(
+    tmp_path: Path, order: tuple[str, str]
+) -> None:
+    """A ticket that comes a day after its audits still names their customer, and the other way round."""
+    home = Home(tmp_path, "{system: zendesk, path: export/}")
+    contents = {"tickets.json": TICKETS, "audits.json": AUDITS}
+    for name in order:
+        home.write(name, contents[name])
+        home.run()
+    assert home.events() == [
+        {"event_name": "ticket created", "is_known": True},
+        {"event_name": "support reply", "is_known": True},
+    ]
+    assert home.files() == {"audits.json": ("read", 1, 1, 0), "tickets.json": ("read", 1, 1, 0)}
+
+
+def test_status_of_files(tmp_path: Path) -> None:
+    """Read, a lookup, a stranger, empty, damaged: each is in the ledger."""
+    home = Home(tmp_path, "{system: hubspot, path: export/}")
+    home.write(
+        "deal_stage.csv", csv_text({"deal_id": 1, "date_entered": "2024-05-01 10:00:00", "value": "x"})
+    )
+    home.write("deal_contact.csv", csv_text({"deal_id": 1, "contact_id": 7}))
+    home.write("owner.csv", csv_text({"owner_id": 1, "email": "x"}))
+    home.write("nothing.csv", "")
+    home.write("broken.csv.gz", "no gzip")
+    home.run()
+    assert home.files() == {
+        "broken.csv.gz": ("damaged", 0, 0, 0),
+        "deal_contact.csv": ("lookup", 1, 0, 0),
+        "deal_stage.csv": ("read", 1, 1, 0),
+        "nothing.csv": ("empty", 0, 0, 0),
+        "owner.csv": ("unrecognised", 0, 0, 0),
+    }
+
+
+def test_source_without_any_table_is_an_error(tmp_path: Path) -> None:
+    """A wrong folder is told at once, with what was found."""
+    home = Home(tmp_path, "{system: zendesk, path: export/}")
+    home.write("owner.csv", csv_text({"owner_id": 1, "name": "x"}))
+    with pytest.raises(SourceError, match=r"owner\.csv is not a table of zendesk") as raised:
+        home.run()
+    assert "owner_id, name" in str(raised.value)
