@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+
 from worlds import Lab
 
 settings.register_profile(
@@ -15,7 +16,9 @@ settings.register_profile(
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-settings.register_profile("unshrunk", settings.get_profile("journeys"), phases=[Phase.explicit, Phase.generate])
+settings.register_profile(
+    "unshrunk", settings.get_profile("journeys"), phases=[Phase.explicit, Phase.generate]
+)
 settings.load_profile("journeys")
 
 

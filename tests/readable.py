@@ -51,7 +51,13 @@ def shown(value: Any, names: Mapping[uuid.UUID, str] | None = None) -> str:
     if isinstance(value, uuid.UUID):
         return (names or {}).get(value, str(value))
     if isinstance(value, datetime):
-        tail = f":{value:%S.%f}".rstrip("0").rstrip(".") if value.microsecond else f":{value:%S}" if value.second else ""
+        tail = (
+            f":{value:%S.%f}".rstrip("0").rstrip(".")
+            if value.microsecond
+            else f":{value:%S}"
+            if value.second
+            else ""
+        )
         return f"{value:%m-%d %H:%M}{tail}"
     if isinstance(value, date):
         return f"{value:%m-%d}"

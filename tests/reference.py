@@ -172,7 +172,9 @@ def cut_journeys(life: list[Event], sessions: list[Session], rules: Rules) -> li
     flagged = {event.number for session in sessions if session.is_flagged for event in session.events}
     for journey in journeys:
         journey.steps = cut_steps(journey, rules)
-        journey.is_alive = rules.cutoff - journey.clock <= rules.expiry and not (rules.ends_on_goal and journey.goal)
+        journey.is_alive = rules.cutoff - journey.clock <= rules.expiry and not (
+            rules.ends_on_goal and journey.goal
+        )
         journey.state = "converted" if journey.goal else "open" if journey.is_alive else "dropped_off"
         journey.is_flagged = any(contact.number in flagged for contact in journey.contacts)
     return journeys
@@ -276,7 +278,9 @@ def count_funnel(world: World) -> dict[tuple[str, int], dict[str, object]]:
     }
 
 
-def _funnel(unit: str, units: dict[str, list[Journey]], last: int) -> dict[tuple[str, int], dict[str, object]]:
+def _funnel(
+    unit: str, units: dict[str, list[Journey]], last: int
+) -> dict[tuple[str, int], dict[str, object]]:
     mapped = {name: [s for j in js for s in j.stages] for name, js in units.items()}
     furthest = {name: max((stage for stage, _ in stages), default=0) for name, stages in mapped.items()}
     is_open = {name: any(journey.is_alive for journey in journeys) for name, journeys in units.items()}
@@ -303,7 +307,9 @@ def _stage(
         "dropped_off": 0 if is_last else len(left),
         "open": 0 if is_last else len(still),
         "skipped": sum(all(found != stage for found, _ in mapped[name]) for name in entered),
-        "strict_entered": sum(_is_strict([found for found, _ in stages], stage) for stages in mapped.values()),
+        "strict_entered": sum(
+            _is_strict([found for found, _ in stages], stage) for stages in mapped.values()
+        ),
         "conversion_rate": None if is_last else rate(on, on + len(left)),
         "median_seconds": median(waits) / MICROS if waits else None,
     }
@@ -398,5 +404,3 @@ def count_channel_switches(world: World) -> dict[tuple[str, str], dict[str, obje
 def _matured_rate(journeys: Iterable[Journey]) -> float | None:
     counts = Counter(journey.state for journey in journeys)
     return rate(counts["converted"], counts["converted"] + counts["dropped_off"])
-
-

@@ -12,8 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from readable import Row, cells, grid, micros, moment, same_form
-
 from journey_mining.config import Config
 from journey_mining.models import Model, find_models, sql_folder
 from journey_mining.pipeline import (
@@ -28,6 +26,7 @@ from journey_mining.publication import Home
 from journey_mining.sources.keys import pads_of
 from journey_mining.sources.load import register_functions
 from journey_mining.warehouse import Warehouse, open_warehouse
+from readable import Row, cells, grid, micros, moment, same_form
 
 MINUTE_US = 60 * 1_000_000
 DAY_US = 24 * 60 * MINUTE_US
@@ -67,7 +66,9 @@ _STORE_TABLES = {
 
 def models() -> dict[str, Model]:
     """Every model by name."""
-    return {name: model for layer in ("staging", "core", "marts") for name, model in find_models(layer).items()}
+    return {
+        name: model for layer in ("staging", "core", "marts") for name, model in find_models(layer).items()
+    }
 
 
 def hash_of(identifier: str) -> uuid.UUID:
@@ -83,7 +84,11 @@ def event_id(number: int) -> uuid.UUID:
 def configured(**settings: Any) -> Config:
     """A configuration with one source `log`, unless `sources` names others; keys as in journey.yaml."""
     sources = settings.pop("sources", None) or ["log"]
-    named = sources if isinstance(sources, dict) else {name: {"system": "table", "path": "log.csv"} for name in sources}
+    named = (
+        sources
+        if isinstance(sources, dict)
+        else {name: {"system": "table", "path": "log.csv"} for name in sources}
+    )
     return Config.model_validate({"sources": named, **settings})
 
 
@@ -106,7 +111,9 @@ class Lab:
     def reset(self) -> None:
         """Drop every table and create the empty store."""
         for catalog in ("published", "store", "temp"):
-            for row in self.warehouse.rows(f"select table_name from duckdb_tables() where database_name = '{catalog}'"):
+            for row in self.warehouse.rows(
+                f"select table_name from duckdb_tables() where database_name = '{catalog}'"
+            ):
                 self.warehouse.execute(f'drop table {catalog}.main."{row["table_name"]}"')
         self.warehouse.execute((sql_folder() / "store" / "tables.sql").read_text(encoding="utf-8"))
         self.names = {}
@@ -144,24 +151,38 @@ class Lab:
 
     # A whole log, from the rules to the audits.
 
-    def live(self, events: str | Iterable[Mapping[str, Any]], cutoff: str | int | None = None, **settings: Any) -> Lab:
+    def live(
+        self, events: str | Iterable[Mapping[str, Any]], cutoff: str | int | None = None, **settings: Any
+    ) -> Lab:
         """Take a log through every step up to the audits.
 
         Columns: at, customer (identifiers joined by +, a bare one is a user id), event; and, as wanted: by,
         background, channel, stage, source, sequence, value, score, kind, low, high. Events are called e1, e2 … .
         """
-        self.reset()
-        config = configured(**settings)
-        rows = cells(events) if isinstance(events, str) else list(events)
-        times = self._store(rows, config)
-        context = self._context(config)
-        context.cutoff_us = micros(cutoff) if isinstance(cutoff, str) else cutoff or max(times, default=0)
+        context = self._begin(events, cutoff, settings)
         classify_touchpoints(context)
         resolve_identities(context)
         derive_journeys(context)
         aggregate_marts(context)
         audit_results(context)
         return self
+
+    def classify(self, events: str | Iterable[Mapping[str, Any]], **settings: Any) -> Lab:
+        """Take a log as far as its touchpoints have names and stages."""
+        context = self._begin(events, None, settings)
+        classify_touchpoints(context)
+        self.warehouse.build(models()["touchpoint_signatures"], context.parameters)
+        return self
+
+    def _begin(
+        self, events: str | Iterable[Mapping[str, Any]], cutoff: str | int | None, settings: dict[str, Any]
+    ) -> RunContext:
+        self.reset()
+        config = configured(**settings)
+        times = self._store(cells(events) if isinstance(events, str) else list(events), config)
+        context = self._context(config)
+        context.cutoff_us = micros(cutoff) if isinstance(cutoff, str) else cutoff or max(times, default=0)
+        return context
 
     def _context(self, config: Config) -> RunContext:
         now = datetime(2027, 1, 1, tzinfo=UTC)
@@ -188,13 +209,18 @@ class Lab:
         return times
 
     def _identity_key(
-        self, text: str | None, keys: dict[str, uuid.UUID], known: dict[tuple[uuid.UUID, uuid.UUID], tuple[Any, ...]]
+        self,
+        text: str | None,
+        keys: dict[str, uuid.UUID],
+        known: dict[tuple[uuid.UUID, uuid.UUID], tuple[Any, ...]],
     ) -> uuid.UUID | None:
         if not text:
             return None
         identifiers = sorted(part.strip() for part in text.split("+"))
         name = "+".join(identifiers)
-        key = keys.setdefault(name, hash_of(name) if len(identifiers) == 1 else uuid.uuid5(_NAMESPACE, "set " + name))
+        key = keys.setdefault(
+            name, hash_of(name) if len(identifiers) == 1 else uuid.uuid5(_NAMESPACE, "set " + name)
+        )
         for identifier in identifiers:
             kind = identifier.split(":")[0] if ":" in identifier else "user_id"
             hashed = hash_of(identifier)
@@ -221,7 +247,9 @@ def _signature(row: Mapping[str, Any], source: str) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _staged(row: Mapping[str, Any], number: int, at: int, key: uuid.UUID | None, signature: int) -> tuple[Any, ...]:
+def _staged(
+    row: Mapping[str, Any], number: int, at: int, key: uuid.UUID | None, signature: int
+) -> tuple[Any, ...]:
     def numeric(name: str) -> float | None:
         return None if row.get(name) in (None, "") else float(row[name])
 

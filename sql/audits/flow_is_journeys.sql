@@ -9,6 +9,11 @@ with journeys_by_state as (
     group by state
 ),
 
+all_journeys as (
+    select coalesce(sum(journey_count), 0) as journey_count
+    from journeys_by_state
+),
+
 begun as (
     select coalesce(sum(journey_count), 0) as journey_count
     from step_flow
@@ -24,21 +29,28 @@ ended as (
     where anchor = 'start'
         and to_touchpoint in ('__converted__', '__dropped_off__', '__open__', '__beyond__')
     group by to_touchpoint
+),
+
+all_ended as (
+    select coalesce(sum(journey_count), 0) as journey_count
+    from ended
 )
 
 select
     'begin' as part,
     b.journey_count as in_flow,
-    (select count(*) from journeys where not is_flagged) as in_journeys
+    a.journey_count as in_journeys
 from begun as b
-where b.journey_count <> (select count(*) from journeys where not is_flagged)
+cross join all_journeys as a
+where b.journey_count <> a.journey_count
 union all
 select
     'end' as part,
-    (select coalesce(sum(journey_count), 0) from ended) as in_flow,
+    e.journey_count as in_flow,
     b.journey_count as in_journeys
 from begun as b
-where b.journey_count <> (select coalesce(sum(journey_count), 0) from ended)
+cross join all_ended as e
+where b.journey_count <> e.journey_count
 union all
 select
     e.fate as part,

@@ -55,16 +55,7 @@ staged as (
         case
             when rule_stage is not null then rule_stage
             when given_stage is not null then given_stage
-            when regexp_matches(words, '(write|leave|post|submit|wrote) ?(a )?review|refer (a )?friend|^refer|recommend|testimonial|^share|advoca')
-                then 'advocacy'
-            when regexp_matches(words, 'purchase|checkout|payment|shipping|transaction|deal won|\bbuy|\border|subscribed|\bpaid\b|invoice')
-                then 'purchase'
-            when regexp_matches(words, 'log ?in|sign ?in|account|support|ticket|\bhelp\b|faq|renew|return|refund|complain|unsubscrib|survey|satisf|chat|customer reply|\bcall|onboard|usage')
-                then 'retention'
-            when regexp_matches(words, 'product|catalog|\bitem|cart|search|filter|compar|pric|demo|quote|wish|categor|detail|lead|form|deal|review|feature|trial|sign ?up|contact us')
-                then 'consideration'
-            when regexp_matches(words, 'home|landing|blog|\bad\b|advert|campaign|newsletter|promo|email|visit|impression|page /$|page$')
-                then 'awareness'
+            else stage_of_words(words)
         end as found_stage
     from guessed
 ),

@@ -26,7 +26,8 @@ create or replace temp macro identifier_specificity(kind) as
 create or replace temp macro is_poisoned(kind, normal) as
     regexp_matches(
         lower(normal),
-        '^(|-|null|\(null\)|nil|none|undefined|unknown|anonymous|guest|n/?a|nan|not set|\(not set\)|false|true|0{3,}|0{8}-0{4}-0{4}-0{4}-0{12}|\+?(0+|1234567890?))$'
+        '^(|-|null|\(null\)|nil|none|undefined|unknown|anonymous|guest|n/?a|nan|not set|'
+        || '\(not set\)|false|true|0{3,}|0{8}-0{4}-0{4}-0{4}-0{12}|\+?(0+|1234567890?))$'
     )
     or (kind = 'email' and (
         not regexp_matches(lower(normal), '^[^@ ]+@[^@ ]+$')

@@ -22,7 +22,8 @@ create or replace temp macro time_us(moment, zone) as
         when zone is not null then local_us(moment, zone)
     end;
 
-create or replace temp macro seconds_us(amount) as try(cast(round(try_cast(amount as decimal(24, 6)) * 1000000) as bigint));
+create or replace temp macro seconds_us(amount) as
+    try(cast(round(try_cast(amount as decimal(24, 6)) * 1000000) as bigint));
 
 create or replace temp macro millis_us(amount) as try(cast(round(try_cast(amount as decimal(24, 3)) * 1000) as bigint));
 

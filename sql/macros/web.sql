@@ -28,16 +28,21 @@ create or replace temp macro is_search_engine(name) as
     regexp_matches(name, 'google|bing|yahoo|duckduckgo|ecosia|baidu|yandex|startpage|qwant');
 
 create or replace temp macro is_social_network(name) as
-    regexp_matches(name, 'facebook|instagram|linkedin|twitter|^t\.co|^x\.com|tiktok|pinterest|youtube|reddit|snapchat|whatsapp|meta');
+    regexp_matches(
+        name,
+        'facebook|instagram|linkedin|twitter|^t\.co|^x\.com|tiktok|pinterest|youtube|reddit|snapchat|whatsapp|meta'
+    );
 
--- Channel of a visit from its campaign, after the default channel groups of Google Analytics; NULL when nothing is known.
+-- Channel from a campaign, after the default channel groups of Google Analytics; NULL when nothing is known.
 create or replace temp macro campaign_channel(origin, medium, is_paid_click) as
     case
         when origin is null and medium is null and not coalesce(is_paid_click, false) then null
         when lower(medium) in ('affiliate', 'affiliates') then 'affiliate'
         when regexp_matches(lower(coalesce(medium, '')), '^e-?mail$|newsletter')
             or regexp_matches(lower(coalesce(origin, '')), '^e-?mail$|newsletter') then 'email'
-        when regexp_matches(lower(coalesce(medium, '')), '^(.*cp.*|ppc|retargeting|paid.*)$') or coalesce(is_paid_click, false)
+        when
+            regexp_matches(lower(coalesce(medium, '')), '^(.*cp.*|ppc|retargeting|paid.*)$')
+            or coalesce(is_paid_click, false)
             then case
                 when is_social_network(lower(coalesce(origin, ''))) or lower(medium) like '%social%' then 'paid_social'
                 when regexp_matches(lower(coalesce(medium, '')), 'cpm|display') then 'display'
@@ -69,7 +74,8 @@ create or replace temp macro referrer_channel(kind) as
 create or replace temp macro is_bot_agent(agent) as
     regexp_matches(
         lower(agent),
-        'bot\b|bot/|crawl|spider|slurp|headless|phantomjs|lighthouse|pingdom|uptime|python-requests|^curl/|^wget/|facebookexternalhit'
+        'bot\b|bot/|crawl|spider|slurp|headless|phantomjs|lighthouse|pingdom|uptime|python-requests|'
+        || '^curl/|^wget/|facebookexternalhit'
     );
 
 -- Medium of a support request, from the channel that the support system names.

@@ -6,7 +6,7 @@
 -- column: score_min        lowest answer of the scale
 -- column: score_max        highest answer of the scale
 -- column: response_count   answers
--- column: score            csat: share of top-two answers (top answer on scales of under four); nps: promoters minus detractors, points; ces: mean
+-- column: score            csat: share of top-two answers (top one on short scales); nps: promoters minus detractors; ces: mean
 -- column: score_low        95 % interval, lower end (csat: Wilson; nps and ces: normal)
 -- column: score_high       95 % interval, upper end
 -- column: invited_count    invitations without an answer and answers, NULL when the source records no invitations
@@ -20,10 +20,7 @@ with rated as (
         score_max,
         score,
         case score_kind
-            when 'csat' then case
-                when score >= score_max - case when score_max - score_min >= 3 then 1 else 0 end then 1.0
-                else 0.0
-            end
+            when 'csat' then cast(cast(score >= lowest_top_answer(score_min, score_max) as integer) as double)
             when 'nps' then case when score >= 9 then 100.0 when score <= 6 then -100.0 else 0.0 end
             else score
         end as points
@@ -90,8 +87,10 @@ select
         else c.mean_points + 1.959963984540054 * c.deviation / sqrt(c.response_count)
     end, 9) as score_high,
     case when i.unanswered_count is not null then greatest(i.unanswered_count, c.response_count) end as invited_count,
-    case when i.unanswered_count is not null then rate(c.response_count, greatest(i.unanswered_count, c.response_count)) end
-        as response_rate
+    case
+        when i.unanswered_count is not null
+            then rate(c.response_count, greatest(i.unanswered_count, c.response_count))
+    end as response_rate
 from counted as c
 left join invited as i
     on c.stage is not distinct from i.stage

@@ -114,7 +114,8 @@ select
     r.entered - coalesce(t.touched_count, 0) as skipped,
     coalesce(s.strict_entered, 0) as strict_entered,
     case when r.stage_number < l.last_number then rate(r.went_on, r.went_on + r.dropped_off) end as conversion_rate,
-    case when r.stage_number < l.last_number then wilson_low(r.went_on, r.went_on + r.dropped_off) end as conversion_rate_low,
+    case when r.stage_number < l.last_number then wilson_low(r.went_on, r.went_on + r.dropped_off) end
+        as conversion_rate_low,
     case when r.stage_number < l.last_number then wilson_high(r.went_on, r.went_on + r.dropped_off) end
         as conversion_rate_high,
     m.median_seconds

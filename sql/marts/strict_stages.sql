@@ -19,7 +19,7 @@ with recursive kept_steps as (
         and not j.is_flagged
 ),
 
-visits as (
+calls as (
     select
         'journeys' as unit,
         journey_id as unit_id,
@@ -42,7 +42,7 @@ strict as (
         unit_id,
         stage_number,
         min(step_ordinal) as step_ordinal
-    from visits
+    from calls
     where stage_number = 1
     group by unit, unit_id, stage_number
     union all
@@ -52,7 +52,7 @@ strict as (
         v.stage_number,
         min(v.step_ordinal) as step_ordinal
     from strict as s
-    inner join visits as v
+    inner join calls as v
         on s.unit = v.unit and s.unit_id = v.unit_id and s.stage_number + 1 = v.stage_number
             and s.step_ordinal < v.step_ordinal
     group by v.unit, v.unit_id, v.stage_number

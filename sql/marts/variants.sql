@@ -49,6 +49,9 @@ spelled as (
 ranked as (
     select
         *,
+        sum(journey_count) over (
+            order by journey_count desc, step_count, variant_id rows between unbounded preceding and current row
+        ) as running_count,
         row_number() over (order by journey_count desc, step_count, variant_id) as variant_rank,
         sum(journey_count) over () as all_count
     from counted
@@ -63,8 +66,7 @@ select
     r.converted_count,
     rate(r.converted_count, r.converted_count + r.dropped_count) as conversion_rate,
     rate(r.journey_count, r.all_count) as share,
-    rate(sum(r.journey_count) over (order by r.variant_rank rows between unbounded preceding and current row), r.all_count)
-        as cumulative_share,
+    rate(r.running_count, r.all_count) as cumulative_share,
     r.median_throughput_seconds,
     r.variant_rank
 from ranked as r

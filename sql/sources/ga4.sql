@@ -58,7 +58,8 @@ attributed as (
         *,
         coalesce(last_click.source, collected_traffic_source.manual_source, param_source) as campaign_source,
         coalesce(last_click.medium, collected_traffic_source.manual_medium, param_medium) as campaign_medium,
-        coalesce(last_click.campaign_name, collected_traffic_source.manual_campaign_name, param_campaign) as campaign_name,
+        coalesce(last_click.campaign_name, collected_traffic_source.manual_campaign_name, param_campaign)
+            as campaign_name,
         last_click.source is null and coalesce(
             collected_traffic_source.gclid, collected_traffic_source.dclid
         ) is not null as is_paid_click

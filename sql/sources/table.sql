@@ -42,7 +42,8 @@ select
         md5(concat_ws(
             chr(31),
             coalesce(customer_id, ''), coalesce(occurred_at, ''), coalesce(touchpoint, ''), coalesce(channel, ''),
-            coalesce(stage, ''), coalesce("value", ''), coalesce(session_id, ''), coalesce(object_id, ''), coalesce(status, '')
+            coalesce(stage, ''), coalesce("value", ''), coalesce(session_id, ''), coalesce(object_id, ''),
+            coalesce(status, '')
         ))
     ) as native_key,
     occurred_at as occurred_text,

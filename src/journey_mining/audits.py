@@ -17,10 +17,16 @@ SHOWN_ROWS = 5
 def run_audits(warehouse: Warehouse) -> list[dict[str, Any]]:
     """Run all audits, write the table `audits`, and return its rows (audit, severity, status, offending_count, detail)."""
     models = [model for layer in ("core", "marts") for model in find_models(layer).values()]
-    results = [_check(warehouse, f"unique_{model.name}", "stop", _uniqueness(model)) for model in models if model.grain]
+    results = [
+        _check(warehouse, f"unique_{model.name}", "stop", _uniqueness(model))
+        for model in models
+        if model.grain
+    ]
     for model in find_models("audits").values():
         severity = _SEVERITY.search(model.sql)
-        results.append(_check(warehouse, model.name, severity[1] if severity else "stop", model.sql, model.purpose))
+        results.append(
+            _check(warehouse, model.name, severity[1] if severity else "stop", model.sql, model.purpose)
+        )
     _write(warehouse, results)
     return results
 
@@ -52,13 +58,16 @@ def _write(warehouse: Warehouse, results: list[dict[str, Any]]) -> None:
     )
     for result in results:
         warehouse.execute(
-            "insert into published.main.audits values ($audit, $severity, $status, $offending_count, $purpose, $detail)", result
+            "insert into published.main.audits values ($audit, $severity, $status, $offending_count, $purpose, $detail)",
+            result,
         )
     comments = {
         "audit": "name", "severity": "stop or warn", "status": "passed, warned or failed",
         "offending_count": "rows that break the promise", "purpose": "the promise", "detail": "the first of these rows",
     }  # fmt: skip
-    warehouse.comment_table("published.main.audits", "The promises that were checked before publication.", comments)
+    warehouse.comment_table(
+        "published.main.audits", "The promises that were checked before publication.", comments
+    )
 
 
 def require_passed(results: list[dict[str, Any]]) -> None:

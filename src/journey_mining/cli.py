@@ -67,7 +67,16 @@ def check(config_path: Path, as_json: bool) -> None:
     if as_json:
         _print_json(found)
         return
-    rows = [(f["source"], f["system"], f["files"], f["bytes"], ", ".join(f"{k}: {v}" for k, v in f["tables"].items())) for f in found]
+    rows = [
+        (
+            f["source"],
+            f["system"],
+            f["files"],
+            f["bytes"],
+            ", ".join(f"{k}: {v}" for k, v in f["tables"].items()),
+        )
+        for f in found
+    ]
     _print_table(("source", "system", "files", "bytes", "tables"), rows)
     click.echo("The configuration is valid.")
 
@@ -76,7 +85,13 @@ def check(config_path: Path, as_json: bool) -> None:
 @_CONFIG
 @click.option("--cutoff", help="Horizon of the data, ISO 8601 [default: the latest event].")
 @click.option("--rebuild", is_flag=True, help="Read every file again.")
-@click.option("--engine", type=click.Choice(["duckdb"]), default="duckdb", show_default=True, help="Where the models run.")
+@click.option(
+    "--engine",
+    type=click.Choice(["duckdb"]),
+    default="duckdb",
+    show_default=True,
+    help="Where the models run.",
+)
 @_JSON
 def run(config_path: Path, cutoff: str | None, rebuild: bool, engine: str, as_json: bool) -> None:
     """Read new exports, derive the journeys, audit, and publish a report and a database."""
@@ -87,11 +102,15 @@ def run(config_path: Path, cutoff: str | None, rebuild: bool, engine: str, as_js
         context = run_all(config_path, cutoff, rebuild, tell)
     current = context.home.current
     if as_json:
-        _print_json({"snapshot": context.name, "report": str(current / "report" / "index.html"), **context.summary})
+        _print_json(
+            {"snapshot": context.name, "report": str(current / "report" / "index.html"), **context.summary}
+        )
         return
     for audit in context.summary["audits"]:
         if audit["status"] == "warned":
-            click.echo(f"warning: {audit['purpose']} ({audit['offending_count']}: {audit['detail']})", err=True)
+            click.echo(
+                f"warning: {audit['purpose']} ({audit['offending_count']}: {audit['detail']})", err=True
+            )
     click.echo(f"database: {current / 'journeys.duckdb'}")
     click.echo(f"report:   {current / 'report' / 'index.html'}")
 
@@ -123,7 +142,9 @@ def status(config_path: Path, as_json: bool) -> None:
         return
     for name, value in found["figures"].items():
         click.echo(f"{name:<22}{value}")
-    _print_table(("audit", "severity", "status", "offending_count"), [tuple(a.values()) for a in found["audits"]])
+    _print_table(
+        ("audit", "severity", "status", "offending_count"), [tuple(a.values()) for a in found["audits"]]
+    )
 
 
 @main.command()
@@ -139,7 +160,14 @@ def report(config_path: Path) -> None:
 @click.argument("query")
 @_CONFIG
 @click.option("--limit", default=1000, show_default=True, help="Rows to print; 0 prints all.")
-@click.option("--format", "style", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
+    help="Output.",
+)
 def sql(query: str, config_path: Path, limit: int, style: str) -> None:
     """Run QUERY on the published database, read-only and without access to files or the network."""
     from journey_mining.inspection import published_home
@@ -176,7 +204,9 @@ def explain(subject: str, config_path: Path, as_json: bool) -> None:
 @main.command()
 @click.argument("kind", type=click.Choice(["graphml", "parquet", "csv"]))
 @_CONFIG
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write into.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write into."
+)
 def export(kind: str, config_path: Path, out: Path) -> None:
     """Copy the published tables (parquet, csv) or the transition graph (graphml) into a folder."""
     from journey_mining.inspection import published_home
@@ -194,13 +224,19 @@ def models(show: str | None, as_json: bool) -> None:
     from journey_mining.errors import ModelError
     from journey_mining.models import find_models
 
-    found = {name: model for layer in ("staging", "core", "marts", "audits") for name, model in find_models(layer).items()}
+    found = {
+        name: model
+        for layer in ("staging", "core", "marts", "audits")
+        for name, model in find_models(layer).items()
+    }
     if show:
         if show not in found:
             raise ModelError(f"There is no model '{show}'.", fix="list them with: journey-mining models")
         click.echo(found[show].sql)
         return
-    rows = [(model.layer, name, model.kept if model.grain else "", model.purpose) for name, model in found.items()]
+    rows = [
+        (model.layer, name, model.kept if model.grain else "", model.purpose) for name, model in found.items()
+    ]
     if as_json:
         _print_json([dict(zip(("layer", "model", "kept", "purpose"), row, strict=True)) for row in rows])
         return
@@ -212,15 +248,25 @@ def models(show: str | None, as_json: bool) -> None:
 @click.option("--days", default=100, show_default=True, help="Days of history.")
 @click.option("--seed", default=7, show_default=True, help="Seed of the random draw.")
 @click.option("--events", type=int, help="About so many web events, in place of --customers.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write into.")
-@click.option("--web-format", type=click.Choice(["jsonl", "parquet"]), default="jsonl", show_default=True, help="Web export.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write into."
+)
+@click.option(
+    "--web-format",
+    type=click.Choice(["jsonl", "parquet"]),
+    default="jsonl",
+    show_default=True,
+    help="Web export.",
+)
 def sample(customers: int, days: int, seed: int, events: int | None, out: Path, web_format: str) -> None:
     """Write a made-up company's exports in genuine vendor formats, with its planted truths and a journey.yaml."""
     from journey_mining.sample import customers_for_events, write_company
 
     if events is not None:
         customers = customers_for_events(events, days, seed)
-    summary = write_company(out, customers, days, seed, web_format="parquet" if web_format == "parquet" else "jsonl")
+    summary = write_company(
+        out, customers, days, seed, web_format="parquet" if web_format == "parquet" else "jsonl"
+    )
     _print_table(("what", "count"), list(summary.model_dump().items()))
     click.echo(f"next: journey-mining run --config {out / 'journey.yaml'}")
 
@@ -247,7 +293,10 @@ def _print_table(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    numeric = [all(isinstance(row[i], int | float | None) for row in rows) and bool(rows) for i in range(len(columns))]
+    numeric = [
+        all(isinstance(row[i], int | float | None) for row in rows) and bool(rows)
+        for i in range(len(columns))
+    ]
     for name, is_number in zip(columns, numeric, strict=True):
         table.add_column(name, justify="right" if is_number else "left", overflow="fold")
     for row in rows:

@@ -111,7 +111,6 @@ class Journeys(Parameters):
     steps: list[str] = []
     """Background touchpoints that count as steps all the same."""
 
-
     @property
     def collapses_repeats(self) -> bool:
         """Whether consecutive repeats of a touchpoint are one step."""
@@ -212,7 +211,9 @@ class Config(Parameters):
     @cached_property
     def fingerprint(self) -> str:
         """Hash of all that influences the tables (not the home folder, schedule or resources)."""
-        kept = self.model_dump(mode="json", exclude={"home", "schedule", "keep_snapshots", "memory_limit", "threads"})
+        kept = self.model_dump(
+            mode="json", exclude={"home", "schedule", "keep_snapshots", "memory_limit", "threads"}
+        )
         return hashlib.sha256(json.dumps(kept, sort_keys=False).encode()).hexdigest()[:16]
 
     @model_validator(mode="after")
@@ -231,7 +232,9 @@ def load_config(path: Path) -> Config:
             f"{path} does not exist.", fix="write one with: journey-mining init, or name it with --config"
         ) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}.", fix="save it as a readable UTF-8 text file") from error
+        raise ConfigError(
+            f"{path} cannot be read: {error}.", fix="save it as a readable UTF-8 text file"
+        ) from error
     node = _compose(path, text)
     try:
         config = Config.model_validate(yaml.safe_load(text))
@@ -248,9 +251,13 @@ def _compose(path: Path, text: str) -> yaml.Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise ConfigError(f"{where}: not valid YAML: {error.problem}.", fix="mend the syntax there") from error
+        raise ConfigError(
+            f"{where}: not valid YAML: {error.problem}.", fix="mend the syntax there"
+        ) from error
     if not isinstance(node, yaml.MappingNode):
-        raise ConfigError(f"{path}:1:1: expected settings such as 'sources:'.", fix="start from: journey-mining init")
+        raise ConfigError(
+            f"{path}:1:1: expected settings such as 'sources:'.", fix="start from: journey-mining init"
+        )
     _reject_repeated_keys(path, node)
     return node
 
@@ -261,7 +268,9 @@ def _reject_repeated_keys(path: Path, node: yaml.Node) -> None:
         seen: set[str] = set()
         for key, _ in node.value:
             if key.value in seen:
-                raise ConfigError(f"{_where(path, key)}: '{key.value}' is given twice.", fix="keep one of them")
+                raise ConfigError(
+                    f"{_where(path, key)}: '{key.value}' is given twice.", fix="keep one of them"
+                )
             seen.add(key.value)
     elif isinstance(node, yaml.SequenceNode):
         children = node.value

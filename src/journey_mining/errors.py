@@ -11,10 +11,14 @@ class JourneyMiningError(Exception):
 
     exit_code = 1
 
-    def __init__(self, what: str, *, found: str | None = None, expected: str | None = None, fix: str | None = None):
+    def __init__(
+        self, what: str, *, found: str | None = None, expected: str | None = None, fix: str | None = None
+    ):
         self.what, self.found, self.expected, self.fix = what, found, expected, fix
         details = [("found", found), ("expected", expected), ("fix", fix)]
-        super().__init__("\n".join([what, *(f"  {f'{label}:':<9} {text}" for label, text in details if text)]))
+        super().__init__(
+            "\n".join([what, *(f"  {f'{label}:':<9} {text}" for label, text in details if text)])
+        )
 
 
 class ConfigError(JourneyMiningError):

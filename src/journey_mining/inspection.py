@@ -18,7 +18,9 @@ def published_home(config_path: Path) -> Home:
     """The home folder of a configuration; raises an error when nothing is published there."""
     home = Home(load_config(config_path).home_dir)
     if not (home.current / DATABASE).is_file():
-        raise JourneyMiningError(f"Nothing is published in {home.root} yet.", fix=f"journey-mining run --config {config_path}")
+        raise JourneyMiningError(
+            f"Nothing is published in {home.root} yet.", fix=f"journey-mining run --config {config_path}"
+        )
     return home
 
 
@@ -53,7 +55,8 @@ def explain_subject(config_path: Path, subject: str) -> dict[str, list[dict[str,
         if connection.execute("select 1 from journeys where journey_id = $1", [key]).fetchall():
             return _explain_journey(connection, key)
     raise QueryError(
-        f"No customer and no journey has the id {subject}.", fix="find one with: journey-mining sql \"from journeys limit 5\""
+        f"No customer and no journey has the id {subject}.",
+        fix='find one with: journey-mining sql "from journeys limit 5"',
     )
 
 
@@ -62,7 +65,9 @@ def _parse_id(subject: str) -> uuid.UUID:
         return uuid.UUID(subject.strip())
     except ValueError as error:
         raise QueryError(
-            f"'{subject}' is no id.", expected="a customer_id or journey_id such as 0b9e2f6c-…", fix="copy one from the database"
+            f"'{subject}' is no id.",
+            expected="a customer_id or journey_id such as 0b9e2f6c-…",
+            fix="copy one from the database",
         ) from error
 
 

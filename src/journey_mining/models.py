@@ -58,7 +58,9 @@ def sql_folder() -> Path:
     packaged = Path(__file__).parent / "_sql"
     folder = packaged if packaged.is_dir() else Path(__file__).parents[2] / "sql"
     if not folder.is_dir():
-        raise ModelError(f"The SQL models are missing: {folder} is no folder.", fix="install the package again")
+        raise ModelError(
+            f"The SQL models are missing: {folder} is no folder.", fix="install the package again"
+        )
     return folder
 
 
@@ -67,10 +69,14 @@ def find_models(layer: str) -> dict[str, Model]:
     """The models of one layer by name, in order of dependency; raises ModelError on a cycle."""
     found = {path.stem: read_model(path) for path in sorted((sql_folder() / layer).glob("*.sql"))}
     try:
-        order = TopologicalSorter({m.name: sorted(m.reads & found.keys() - {m.name}) for m in found.values()}).static_order()
+        order = TopologicalSorter(
+            {m.name: sorted(m.reads & found.keys() - {m.name}) for m in found.values()}
+        ).static_order()
         return {name: found[name] for name in order}
     except CycleError as error:
-        raise ModelError(f"The models of sql/{layer} read each other in a circle: {' -> '.join(error.args[1])}.") from error
+        raise ModelError(
+            f"The models of sql/{layer} read each other in a circle: {' -> '.join(error.args[1])}."
+        ) from error
 
 
 def ancestors(layer: str, name: str) -> list[str]:

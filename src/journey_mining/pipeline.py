@@ -114,11 +114,13 @@ def open_run(config_path: Path, cutoff: str | None = None, rebuild: bool = False
         warehouse = _open(config, home, working)
         context = RunContext(config, home, run_id, datetime.now(UTC), working, warehouse, pads, wanted)
         try:
-            warehouse.execute("create or replace table store.main.reading (fingerprint varchar, key_id varchar)")
-            warehouse.execute("insert into store.main.reading values ($f, $k)", {"f": reading, "k": pads.key_id})
+            warehouse.execute(
+                "create or replace table store.main.reading (fingerprint varchar, key_id varchar)"
+            )
+            warehouse.execute(
+                "insert into store.main.reading values ($f, $k)", {"f": reading, "k": pads.key_id}
+            )
             yield context
-        except duckdb.IOException as error:
-            raise JourneyMiningError(f"Writing failed: {first_line(error)}.", fix="free disk space and run again") from error
         finally:
             warehouse.connection.close()
 
@@ -164,14 +166,20 @@ def read_exports(context: RunContext) -> Counts:
     """Read new and changed files into the store, and settle the cutoff."""
     totals = read_sources(context.warehouse, context.config, context.pads)
     _settle_cutoff(context)
-    events = int(context.warehouse.value("select count(*) from staged_events where occurred_us <= $c", {"c": context.cutoff_us}))
+    events = int(
+        context.warehouse.value(
+            "select count(*) from staged_events where occurred_us <= $c", {"c": context.cutoff_us}
+        )
+    )
     if events == 0:
         raise _no_events(context)
     return {**totals, "events": events, "cutoff": context.cutoff_at.isoformat()}
 
 
 def _no_events(context: RunContext) -> SourceError:
-    files = context.warehouse.rows("select path, status from files where status <> 'read' order by path limit 5")
+    files = context.warehouse.rows(
+        "select path, status from files where status <> 'read' order by path limit 5"
+    )
     reasons = context.warehouse.rows(
         "select reason, count(*) as n, min(line) as line from quarantine group by reason order by n desc, reason limit 5"
     )
@@ -190,7 +198,9 @@ def _settle_cutoff(context: RunContext) -> None:
     if context.wanted_cutoff is not None:
         context.cutoff_us = round(context.wanted_cutoff.timestamp() * 1_000_000)
         return
-    latest = context.warehouse.value("select max(occurred_us) from staged_events where occurred_us <= $now", {"now": now_us})
+    latest = context.warehouse.value(
+        "select max(occurred_us) from staged_events where occurred_us <= $now", {"now": now_us}
+    )
     context.cutoff_us = int(latest) if latest is not None else now_us
 
 
@@ -234,7 +244,9 @@ def derive_journeys(context: RunContext) -> Counts:
     models = find_models("core")
     done = {*ancestors("core", "identity_links"), "identities", "identity_customers"}
     return {
-        name: context.warehouse.build(model, context.parameters) for name, model in models.items() if name not in done
+        name: context.warehouse.build(model, context.parameters)
+        for name, model in models.items()
+        if name not in done
     }
 
 
@@ -274,7 +286,9 @@ def _write_settings(context: RunContext) -> None:
         "timezone": config.timezone,
         "cutoff_at": context.cutoff_at.isoformat(),
         "inactivity_seconds": config.sessions.inactivity.total_seconds(),
-        "expiry_seconds": None if config.journeys.expiry == "never" else config.journeys.expiry.total_seconds(),
+        "expiry_seconds": None
+        if config.journeys.expiry == "never"
+        else config.journeys.expiry.total_seconds(),
         "ends_on": config.journeys.ends_on,
         "repeats": "collapse" if parameters["collapse"] else "keep",
         "min_cell": config.report.min_cell,
@@ -324,7 +338,9 @@ def publish_snapshot(context: RunContext) -> Counts:
     """Close the files and make them the published snapshot by one rename."""
     _write_run(context)
     context.warehouse.close()
-    context.published = publish(context.home, context.working_dir, context.name, context.config.keep_snapshots)
+    context.published = publish(
+        context.home, context.working_dir, context.name, context.config.keep_snapshots
+    )
     return {"snapshot": context.name}
 
 
@@ -364,7 +380,13 @@ STEPS: tuple[Step, ...] = (
 def run_step(context: RunContext, step: Step) -> Counts:
     """Run one step; keeps its counts and seconds in the context."""
     begun = perf_counter()
-    counts = step.run(context)
+    try:
+        counts = step.run(context)
+    except (duckdb.IOException, OSError) as error:
+        raise JourneyMiningError(
+            f"'{step.name}' could not read or write: {first_line(error)}.",
+            fix="free disk space or memory, check the folder's permissions, and run again; the published snapshot stands",
+        ) from error
     context.timings[step.name] = round(perf_counter() - begun, 3)
     context.summary.setdefault("steps", {})[step.name] = counts
     return counts

@@ -34,5 +34,7 @@ def step_teller(quiet: bool = False) -> Iterator[Teller]:
 
 
 def _line(name: str, counts: Counts, seconds: float) -> str:
-    shown = ", ".join(f"{key} {value:,}" if isinstance(value, int) else f"{key} {value}" for key, value in counts.items())
+    shown = ", ".join(
+        f"{key} {value:,}" if isinstance(value, int) else f"{key} {value}" for key, value in counts.items()
+    )
     return f"{name:<22}{seconds:7.2f} s  {shown}"

@@ -1,8 +1,8 @@
 """Snapshots on disk: one writer, a working copy, one rename that publishes both files, the last few kept.
 
-    <home>/current -> snapshots/<cutoff>_<run_id>/     journeys.duckdb, report/, run.json
-    <home>/private/<cutoff>_<run_id>.duckdb            the private store of the same run
-    <home>/private/working/                            a run in progress; whatever a killed run left is removed
+<home>/current -> snapshots/<cutoff>_<run_id>/     journeys.duckdb, report/, run.json
+<home>/private/<cutoff>_<run_id>.duckdb            the private store of the same run
+<home>/private/working/                            a run in progress; whatever a killed run left is removed
 """
 
 from __future__ import annotations
@@ -138,7 +138,9 @@ def _published_names(home: Home) -> set[str]:
     """Snapshots that were once current: a snapshot gets its mark before the rename that makes it current."""
     name = home.current_name()
     listed = _read_listed(home)
-    return ({name} if name else set()) | (set(listed[: listed.index(name) + 1]) if name in listed else set(listed))
+    return ({name} if name else set()) | (
+        set(listed[: listed.index(name) + 1]) if name in listed else set(listed)
+    )
 
 
 def _read_listed(home: Home) -> list[str]:

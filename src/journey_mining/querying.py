@@ -29,13 +29,16 @@ def run_query(path: Path, query: str, limit: int = 0) -> tuple[tuple[str, ...], 
         try:
             statements = connection.extract_statements(query)
             if len(statements) != 1:
-                raise QueryError(f"Expected one statement, found {len(statements)}.", fix="run them one by one")
+                raise QueryError(
+                    f"Expected one statement, found {len(statements)}.", fix="run them one by one"
+                )
             result = connection.execute(query)
             columns = tuple(column[0] for column in result.description or [])
             rows = result.fetchmany(limit) if limit else result.fetchall()
         except duckdb.Error as error:
             raise QueryError(
-                f"The query failed: {str(error).strip()}", fix="see the tables with: journey-mining sql \"show tables\""
+                f"The query failed: {str(error).strip()}",
+                fix='see the tables with: journey-mining sql "show tables"',
             ) from error
     return columns, rows
 
@@ -49,10 +52,15 @@ def export_snapshot(current: Path, kind: str, out: Path) -> list[Path]:
                 raise JourneyMiningError("Nothing is published yet.", fix="journey-mining run")
             return [Path(shutil.copy2(current / "graph" / "graph.graphml", out / "graph.graphml"))]
         with open_readonly(current / "journeys.duckdb") as connection:
-            names = [row[0] for row in connection.execute("select table_name from duckdb_tables() order by 1").fetchall()]
+            names = [
+                row[0]
+                for row in connection.execute("select table_name from duckdb_tables() order by 1").fetchall()
+            ]
             return [_export_table(connection, name, kind, out) for name in names]
     except OSError as error:
-        raise JourneyMiningError(f"{out} cannot be written: {error.strerror}.", fix="name another folder with --out") from error
+        raise JourneyMiningError(
+            f"{out} cannot be written: {error.strerror}.", fix="name another folder with --out"
+        ) from error
 
 
 def _export_table(connection: Connection, name: str, kind: str, out: Path) -> Path:

@@ -72,5 +72,7 @@ def write_starter(folder: Path) -> list[Path]:
         if not events.exists():
             events.write_text(_EVENTS, encoding="utf-8")
     except OSError as error:
-        raise JourneyMiningError(f"{folder} cannot be written: {error.strerror}.", fix="name another folder") from error
+        raise JourneyMiningError(
+            f"{folder} cannot be written: {error.strerror}.", fix="name another folder"
+        ) from error
     return [config, events]

@@ -29,7 +29,8 @@ def match_rules(warehouse: Warehouse, config: Config) -> int:
     """Create the rule tables and matched_rules(signature_id, rule_number); returns how many signatures matched."""
     _create_rules(warehouse, config)
     cases = " ".join(
-        f"when {_checked(config, number, rule)} then {number + 1}" for number, rule in enumerate(config.touchpoints)
+        f"when {_checked(config, number, rule)} then {number + 1}"
+        for number, rule in enumerate(config.touchpoints)
     )
     choice = f"case {cases} end" if cases else "null::integer"
     try:
@@ -89,13 +90,14 @@ def _checked(config: Config, number: int, rule: Touchpoint) -> str:
         ) from error
     for node in tree.walk():
         _check_node(node, where, rule)
-    if not isinstance(tree, _PREDICATES):
+    is_text = isinstance(tree, exp.Column) and tree.name.lower() != "is_background"
+    if is_text or not isinstance(tree, _PREDICATES):
         raise ConfigError(
             f"{where}: the rule '{rule.name}' is not true or false.",
             found=rule.when,
             fix="compare a column: event_name = 'purchase'",
         )
-    return f"({tree.sql(dialect='duckdb')})"
+    return f"({tree.sql(dialect='duckdb', comments=False)})"
 
 
 _PREDICATES = (

@@ -131,7 +131,9 @@ def open_warehouse(
     connection.execute("set TimeZone = 'UTC'")
     connection.execute(f"set threads = {threads or os.cpu_count() or 1}")
     for name, path in (("published", published), ("store", store)):
-        connection.execute(f"attach {quoted(str(path))} as {name} (storage_version {quoted(STORAGE_VERSION)})")
+        connection.execute(
+            f"attach {quoted(str(path))} as {name} (storage_version {quoted(STORAGE_VERSION)})"
+        )
     connection.execute("set search_path = 'published.main,store.main'")
     connection.execute((sql_folder() / "store" / "tables.sql").read_text(encoding="utf-8"))
     prepare(connection)
@@ -153,7 +155,9 @@ def build_layer(warehouse: Warehouse, layer: str, parameters: Mapping[str, Any])
 def open_readonly(path: Path) -> Connection:
     """A read-only connection on a published file; raises an error a user can act on."""
     if not path.is_file():
-        raise JourneyMiningError(f"{path} does not exist.", fix="publish a snapshot first: journey-mining run")
+        raise JourneyMiningError(
+            f"{path} does not exist.", fix="publish a snapshot first: journey-mining run"
+        )
     try:
         connection = duckdb.connect(str(path), read_only=True, config=dict(OFFLINE_SETTINGS))
         connection.execute("set TimeZone = 'UTC'")

@@ -134,7 +134,7 @@ def _verdict(value: float, budget: float | None) -> str:
 
 def _aligned(rows: Iterable[Row]) -> list[str]:
     """Columns of equal width; the first and the last one to the left."""
-    kept = [row for row in rows]
+    kept = list(rows)
     widths = [
         max((len(row[i]) for row in kept if i < len(row)), default=0)
         for i in range(max(map(len, kept), default=0))

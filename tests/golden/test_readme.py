@@ -35,7 +35,8 @@ def test_support_costs_repeat_purchases_as_the_readme_asks(sample_run: RunContex
     path = sample_run.published / "journeys.duckdb"
     _, rows = run_query(path, QUERIES[3])
     _, expected = run_query(
-        path, "select count(distinct customer_id) from events where object_type = 'ticket' and initiator = 'customer'"
+        path,
+        "select count(distinct customer_id) from events where object_type = 'ticket' and initiator = 'customer'",
     )
     customers, bought = rows[0]
     assert customers == expected[0][0]

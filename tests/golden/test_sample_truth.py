@@ -90,11 +90,14 @@ def test_identities_are_recovered(sample_run: RunContext, customer_of: dict[tupl
 def test_shared_identifiers_are_listed(sample_run: RunContext, found: duckdb.DuckDBPyConnection) -> None:
     """The shared inbox and the family devices are flagged, and nothing else is."""
     rows = truth(sample_run, "identifiers")
-    distinct = {(row["identifier_type"], row["identifier"]) for row in rows if row["status"].startswith("shared")}
+    distinct = {
+        (row["identifier_type"], row["identifier"]) for row in rows if row["status"].startswith("shared")
+    }
     shared = Counter(kind for kind, _ in distinct)
-    flagged = found.execute("select identifier_type, count(*) from identity_flags where reason = 'shared' group by all").fetchall()
+    flagged = found.execute(
+        "select identifier_type, count(*) from identity_flags where reason = 'shared' group by all"
+    ).fetchall()
     assert dict(flagged) == dict(shared)
-
 
 
 def _share(found_rows: Counter[Any], true_rows: Counter[Any]) -> tuple[float, float]:
@@ -104,17 +107,23 @@ def _share(found_rows: Counter[Any], true_rows: Counter[Any]) -> tuple[float, fl
 
 def test_sessions_are_recovered(sample_run: RunContext, found: duckdb.DuckDBPyConnection) -> None:
     """Sessions of customers whom the exports can know begin when, end when and hold what they truly did."""
-    rows = found.execute("select started_at::varchar, ended_at::varchar, event_count from sessions").fetchall()
+    rows = found.execute(
+        "select started_at::varchar, ended_at::varchar, event_count from sessions"
+    ).fetchall()
     all_true = truth(sample_run, "sessions")
     planted = Counter(
         (_plain(row["started_at"]), _plain(row["ended_at"]), int(row["event_count"]))
         for row in all_true
         if row["is_fully_linked"] == "1"
     )
-    precision, recall = _share(Counter((a, b, n) for a, b, n in rows), planted)
-    everything = Counter((_plain(row["started_at"]), _plain(row["ended_at"]), int(row["event_count"])) for row in all_true)
+    _, recall = _share(Counter((a, b, n) for a, b, n in rows), planted)
+    everything = Counter(
+        (_plain(row["started_at"]), _plain(row["ended_at"]), int(row["event_count"])) for row in all_true
+    )
     overall = _share(Counter((a, b, n) for a, b, n in rows), everything)
-    print(f"\nsessions of fully linked customers: recall {recall:.4f}; all: precision {overall[0]:.4f}, recall {overall[1]:.4f}")
+    print(
+        f"\nsessions of fully linked customers: recall {recall:.4f}; all: precision {overall[0]:.4f}, recall {overall[1]:.4f}"
+    )
     assert recall > 0.99
     assert overall[0] > 0.94
 
@@ -143,7 +152,9 @@ def test_journeys_are_recovered(sample_run: RunContext, found: duckdb.DuckDBPyCo
     inferred = Counter((_plain(a), _plain(b), c, d) for a, b, c, d in rows)
     _, recall = _share(inferred, planted)
     overall = _share(inferred, everything)
-    print(f"\njourneys of fully linked customers: recall {recall:.4f}; all: precision {overall[0]:.4f}, recall {overall[1]:.4f}")
+    print(
+        f"\njourneys of fully linked customers: recall {recall:.4f}; all: precision {overall[0]:.4f}, recall {overall[1]:.4f}"
+    )
     assert recall > 0.98
 
 
@@ -207,6 +218,7 @@ def test_nothing_personal_is_published(sample_run: RunContext, found: duckdb.Duc
     ).fetchall()
     for table, column in columns:
         leaked = found.execute(
-            f'select "{column}" from store.main."{table}" where "{column}" in (select unnest($raw)) limit 3', {"raw": list(raw)}
+            f'select "{column}" from store.main."{table}" where "{column}" in (select unnest($raw)) limit 3',
+            {"raw": list(raw)},
         ).fetchall()
         assert not leaked, (table, column, leaked)

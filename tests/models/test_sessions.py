@@ -14,10 +14,13 @@ def test_a_gap_equal_to_the_limit_stays(lab: Lab) -> None:
     09:00 | anna     | catalog
     09:30 | anna     | cart
     """)
-    lab.expect(SESSIONS, """
+    lab.expect(
+        SESSIONS,
+        """
     session_id | customer_id | started_at  | ended_at    | event_count | entry_touchpoint | exit_touchpoint
     e1         | anna        | 03-02 09:00 | 03-02 09:30 | 2           | catalog          | cart
-    """)
+    """,
+    )
 
 
 def test_one_microsecond_more_splits(lab: Lab) -> None:
@@ -27,11 +30,15 @@ def test_one_microsecond_more_splits(lab: Lab) -> None:
     09:00           | anna     | catalog
     09:30:00.000001 | anna     | cart
     """)
-    lab.expect(SESSIONS, """
+    lab.expect(
+        SESSIONS,
+        """
     session_id | event_count | started_at
     e1         | 1           | 03-02 09:00
     e2         | 1           | 03-02 09:30:00.000001
-    """, order="started_at")
+    """,
+        order="started_at",
+    )
 
 
 def test_midnight_does_not_split(lab: Lab) -> None:
@@ -41,10 +48,13 @@ def test_midnight_does_not_split(lab: Lab) -> None:
     03-02 23:59 | anna     | catalog
     03-03 00:01 | anna     | cart
     """)
-    lab.expect(SESSIONS, """
+    lab.expect(
+        SESSIONS,
+        """
     session_id | event_count
     e1         | 2
-    """)
+    """,
+    )
 
 
 def test_what_others_do_is_in_no_session(lab: Lab) -> None:
@@ -57,14 +67,18 @@ def test_what_others_do_is_in_no_session(lab: Lab) -> None:
     09:25 | anna     | opened  | customer | yes
     09:31 | anna     | cart    | customer |
     """)
-    lab.expect("select event_id, session_id from events", """
+    lab.expect(
+        "select event_id, session_id from events",
+        """
     event_id | session_id
     e1       |
     e2       | e2
     e3       |
     e4       |
     e5       | e5
-    """, order="event_id")
+    """,
+        order="event_id",
+    )
 
 
 def test_customers_do_not_share_a_session(lab: Lab) -> None:
@@ -76,11 +90,15 @@ def test_customers_do_not_share_a_session(lab: Lab) -> None:
     09:01 |          | catalog
     09:02 | anna     | cart
     """)
-    lab.expect(SESSIONS, """
+    lab.expect(
+        SESSIONS,
+        """
     session_id | customer_id | event_count
     e1         | anna        | 2
     e2         | ben         | 1
-    """, order="session_id")
+    """,
+        order="session_id",
+    )
 
 
 def test_by_customer_and_channel(lab: Lab) -> None:
@@ -93,16 +111,23 @@ def test_by_customer_and_channel(lab: Lab) -> None:
     10:00 | anna     | chat    | chat
     """
     lab.live(log, sessions={"by": ["customer", "channel"]})
-    lab.expect(SESSIONS, """
+    lab.expect(
+        SESSIONS,
+        """
     session_id | channel | event_count | entry_touchpoint | exit_touchpoint
     e1         | web     | 2           | catalog          | cart
     e2         | chat    | 1           | chat             | chat
     e4         | chat    | 1           | chat             | chat
-    """, order="session_id")
-    lab.expect("select count(*) as session_count from channel_sessions", """
+    """,
+        order="session_id",
+    )
+    lab.expect(
+        "select count(*) as session_count from channel_sessions",
+        """
     session_count
     4
-    """)
+    """,
+    )
 
 
 def test_by_customer_needs_no_channel_sessions(lab: Lab) -> None:
@@ -113,10 +138,13 @@ def test_by_customer_needs_no_channel_sessions(lab: Lab) -> None:
     09:10 | anna     | chat    | chat
     """)
     assert lab.rows("from channel_sessions") == []
-    lab.expect(SESSIONS, """
+    lab.expect(
+        SESSIONS,
+        """
     session_id | channel | event_count
     e1         | web     | 2
-    """)
+    """,
+    )
 
 
 def test_a_session_that_no_person_makes_is_flagged(lab: Lab) -> None:
@@ -134,12 +162,16 @@ def test_a_session_that_no_person_makes_is_flagged(lab: Lab) -> None:
     03-02 09:03 | cleo     | d
     """
     lab.live(log, sessions={"inactivity": "10 hours", "max_session": "10 hours", "max_events": 3})
-    lab.expect(SESSIONS, """
+    lab.expect(
+        SESSIONS,
+        """
     customer_id | is_flagged
     anna        | no
     ben         | yes
     cleo        | yes
-    """, order="event_count")
+    """,
+        order="event_count",
+    )
 
 
 def test_a_session_with_the_goal_is_converted(lab: Lab) -> None:
@@ -149,8 +181,12 @@ def test_a_session_with_the_goal_is_converted(lab: Lab) -> None:
     09:00 | anna     | catalog
     10:00 | anna     | purchase
     """)
-    lab.expect(SESSIONS, """
+    lab.expect(
+        SESSIONS,
+        """
     session_id | is_converted | journey_id
     e1         | no           | e1
     e2         | yes          | e1
-    """, order="session_id")
+    """,
+        order="session_id",
+    )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import reference
 from hypothesis import given
 from hypothesis import strategies as st
+
+import reference
 from reference import Event, Rules
 from worlds import DAY_US, MINUTE_US, Lab, event_id, hash_of
 
@@ -15,7 +16,20 @@ STAGES = ["awareness", "consideration", "purchase", "retention", "advocacy"]
 TOUCHPOINTS = {"ad": 1, "page": 2, "cart": 3, "purchase": 3, "call": 4, "review": 5, "odd": None}
 LIMIT_US, EXPIRY_US = 30 * MINUTE_US, 2 * DAY_US
 START_US = 1_772_409_600_000_000
-GAPS = [0, 0, 1, MINUTE_US, LIMIT_US - 1, LIMIT_US, LIMIT_US + 1, DAY_US, EXPIRY_US - 1, EXPIRY_US, EXPIRY_US + 1, 3 * DAY_US]
+GAPS = [
+    0,
+    0,
+    1,
+    MINUTE_US,
+    LIMIT_US - 1,
+    LIMIT_US,
+    LIMIT_US + 1,
+    DAY_US,
+    EXPIRY_US - 1,
+    EXPIRY_US,
+    EXPIRY_US + 1,
+    3 * DAY_US,
+]
 
 EVENTS = st.lists(
     st.fixed_dictionaries(
@@ -54,7 +68,13 @@ def written(drawn: list[dict[str, Any]]) -> list[dict[str, Any]]:
     rows = []
     for row in drawn:
         at += row["gap"]
-        rows.append({**row, "at": at, "stage": STAGES[TOUCHPOINTS[row["event"]] - 1] if TOUCHPOINTS[row["event"]] else None})
+        rows.append(
+            {
+                **row,
+                "at": at,
+                "stage": STAGES[TOUCHPOINTS[row["event"]] - 1] if TOUCHPOINTS[row["event"]] else None,
+            }
+        )
     return rows
 
 
@@ -74,7 +94,9 @@ def as_events(rows: list[dict[str, Any]], names: list[str], cutoff: int) -> list
 
 
 @given(drawn=EVENTS, chosen=SETTINGS)
-def test_sql_equals_the_reference(shared_lab: Lab, drawn: list[dict[str, Any]], chosen: dict[str, Any]) -> None:
+def test_sql_equals_the_reference(
+    shared_lab: Lab, drawn: list[dict[str, Any]], chosen: dict[str, Any]
+) -> None:
     """Sessions, journeys, steps, transitions, funnel, step flow, variants and switches are what the definitions say."""
     rows = written(drawn)
     if chosen["reversed"]:
@@ -95,7 +117,10 @@ def test_sql_equals_the_reference(shared_lab: Lab, drawn: list[dict[str, Any]], 
         rows,
         cutoff,
         sources=["log", "second"],
-        sessions={"by": ["customer", "channel"] if chosen["by_channel"] else "customer", "max_events": rules.max_events},
+        sessions={
+            "by": ["customer", "channel"] if chosen["by_channel"] else "customer",
+            "max_events": rules.max_events,
+        },
         journeys={"expiry": "2 days", "ends_on": chosen["ends_on"], "repeats": chosen["repeats"]},
         report={"flow_steps": rules.flow_steps},
     )
@@ -106,17 +131,32 @@ def test_sql_equals_the_reference(shared_lab: Lab, drawn: list[dict[str, Any]], 
 
 def compare_rows(lab: Lab, world: reference.World) -> None:
     """Sessions, journeys, steps, and the journey of every event."""
-    assert {(row["session_id"], row["event_count"], row["is_flagged"]) for row in lab.rows("from sessions")} == {
-        (event_id(session.id), len(session.events), session.is_flagged) for session in world.sessions
-    }
     assert {
-        (row["journey_id"], row["customer_id"], row["state"], row["is_open"], row["is_flagged"], row["contact_count"])
+        (row["session_id"], row["event_count"], row["is_flagged"]) for row in lab.rows("from sessions")
+    } == {(event_id(session.id), len(session.events), session.is_flagged) for session in world.sessions}
+    assert {
+        (
+            row["journey_id"],
+            row["customer_id"],
+            row["state"],
+            row["is_open"],
+            row["is_flagged"],
+            row["contact_count"],
+        )
         for row in lab.rows("from journeys")
     } == {
-        (event_id(j.id), hash_of(j.customer), j.state, j.is_alive, j.is_flagged, len(j.contacts)) for j in world.journeys
+        (event_id(j.id), hash_of(j.customer), j.state, j.is_alive, j.is_flagged, len(j.contacts))
+        for j in world.journeys
     }
     assert {
-        (row["journey_id"], row["step_number"], row["touchpoint"], row["repeat_count"], row["gap_seconds"], row["channel"])
+        (
+            row["journey_id"],
+            row["step_number"],
+            row["touchpoint"],
+            row["repeat_count"],
+            row["gap_seconds"],
+            row["channel"],
+        )
         for row in lab.rows("from journey_steps")
     } == {
         (event_id(j.id), number, step.touchpoint, len(step.events), step.gap_seconds, step.events[0].channel)
@@ -129,7 +169,9 @@ def compare_rows(lab: Lab, world: reference.World) -> None:
         for name, life in world.lives.items()
         for event in life
     }
-    found = {row["event_id"]: row["journey_id"] for row in lab.rows("from events where customer_id is not null")}
+    found = {
+        row["event_id"]: row["journey_id"] for row in lab.rows("from events where customer_id is not null")
+    }
     assert found == {key: None if number is None else event_id(number) for key, number in expected.items()}
 
 
@@ -137,7 +179,9 @@ def compare_figures(lab: Lab, world: reference.World) -> None:
     """Every aggregate."""
     compare(lab, "transitions", ("from_touchpoint", "to_touchpoint"), reference.count_transitions(world))
     compare(lab, "stage_funnel", ("unit", "stage_number"), reference.count_funnel(world))
-    compare(lab, "variants", ("variant",), {(text,): row for text, row in reference.count_variants(world).items()})
+    compare(
+        lab, "variants", ("variant",), {(text,): row for text, row in reference.count_variants(world).items()}
+    )
     compare(lab, "channel_switches", ("from_channel", "to_channel"), reference.count_channel_switches(world))
     flow = {key: {"journey_count": count} for key, count in reference.count_step_flow(world).items()}
     compare(lab, "step_flow", ("anchor", "step_number", "from_touchpoint", "to_touchpoint"), flow)

@@ -24,7 +24,9 @@ def cases(shared_data: Path, group: str) -> list[dict[str, Any]]:
     return found
 
 
-def publish_rows(folder: Path, header: list[str], rows: list[list[str]], settings: str) -> duckdb.DuckDBPyConnection:
+def publish_rows(
+    folder: Path, header: list[str], rows: list[list[str]], settings: str
+) -> duckdb.DuckDBPyConnection:
     """A read-only connection on what the pipeline publishes for the rows."""
     with (folder / "log.csv").open("w", newline="") as file:
         csv.writer(file).writerows([header, *rows])
@@ -57,7 +59,9 @@ def test_sessions_are_numbered_as_the_peers_do(index: int, shared_data: Path, tm
 def funnel_counts(connection: duckdb.DuckDBPyConnection, steps: list[str]) -> list[int]:
     """Customers who reach each step in order, counted the slow and obvious way."""
     lived: dict[Any, list[str]] = {}
-    for customer, touchpoint in connection.execute("select customer_id, touchpoint from events order by occurred_us").fetchall():
+    for customer, touchpoint in connection.execute(
+        "select customer_id, touchpoint from events order by occurred_us"
+    ).fetchall():
         lived.setdefault(customer, []).append(touchpoint)
     counts = [0] * len(steps)
     for touchpoints in lived.values():
@@ -80,7 +84,11 @@ def test_merging_two_identities_lowers_the_entrants(shared_data: Path, tmp_path:
         folder = tmp_path / name
         folder.mkdir()
         rows = [["", event["device"], "", event["ts"], event["event"]] for event in case["events"]]
-        rows += [["", device, f"link {n}", "2012-01-01 03:00:00", "link"] for n, pair in enumerate(links) for device in pair]
+        rows += [
+            ["", device, f"link {n}", "2012-01-01 03:00:00", "link"]
+            for n, pair in enumerate(links)
+            for device in pair
+        ]
         header = ["customer_id", "cookie", "email", "occurred_at", "touchpoint"]
         rows = [[a, b, c.replace(" ", "") + "@example.org" if c else "", d, e] for a, b, c, d, e in rows]
         connection = publish_rows(folder, header, rows, "goal: paid")
@@ -91,13 +99,17 @@ def test_merging_two_identities_lowers_the_entrants(shared_data: Path, tmp_path:
 def test_components_of_scored_links(threshold: str, shared_data: Path, tmp_path: Path) -> None:
     """Connected components of the links at or above a threshold are the known clusters."""
     case = next(case for case in cases(shared_data, "identity") if case["id"] == "SPL-ID-01")
-    warehouse = open_warehouse(tmp_path / "p.duckdb", tmp_path / "s.duckdb", tmp_path / "spill", register_functions)
+    warehouse = open_warehouse(
+        tmp_path / "p.duckdb", tmp_path / "s.duckdb", tmp_path / "spill", register_functions
+    )
     warehouse.execute("create table store.main.identity_links (left_hash uuid, right_hash uuid)")
     for left, right, score in case["params"]["links"]:
         if score >= float(threshold):
             warehouse.execute(f"insert into store.main.identity_links values ({_uuid(left)}, {_uuid(right)})")
     resolve_components(warehouse)
-    root = dict(warehouse.execute("select identifier_hash, component_hash from identity_components").fetchall())
+    root = dict(
+        warehouse.execute("select identifier_hash, component_hash from identity_components").fetchall()
+    )
     clusters: dict[Any, list[int]] = {}
     for node in case["params"]["nodes"]:
         key = warehouse.value(f"select {_uuid(node)}")

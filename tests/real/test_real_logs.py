@@ -60,7 +60,9 @@ def shop(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Query:
 
 def test_every_event_of_the_shop_is_there(shop: Query) -> None:
     """31,106 events of 600 customers at 19 touchpoints, none quarantined, none dropped as a duplicate."""
-    assert shop("select count(*), count(distinct customer_id), count(distinct touchpoint) from events") == [(31106, 600, 19)]
+    assert shop("select count(*), count(distinct customer_id), count(distinct touchpoint) from events") == [
+        (31106, 600, 19)
+    ]
     assert shop("select event_count, duplicate_count, quarantined_count from source_files") == [(31106, 0, 0)]
 
 
@@ -109,17 +111,25 @@ def test_shop_funnel_equals_the_known_counts(shop: Query) -> None:
 
 
 @pytest.mark.parametrize(("case", "log"), PROCESS_LOGS.items(), ids=list(PROCESS_LOGS))
-def test_process_logs_give_their_published_counts(case: str, log: str, shared_data: Path, tmp_path: Path) -> None:
+def test_process_logs_give_their_published_counts(
+    case: str, log: str, shared_data: Path, tmp_path: Path
+) -> None:
     """Cases, events, activities, variants and directly-follows counts, each case as one journey, ties as written."""
     known = known_answer(shared_data, case)
     path = shared_data / "logs" / "process_mining" / f"{log}.csv.gz"
     columns = "{customer_id: case_id, occurred_at: timestamp, touchpoint: activity}"
     query = publish_log(
-        tmp_path, f"{{system: table, path: {path}, columns: {columns}}}", "goal: null\njourneys: {expiry: never}"
+        tmp_path,
+        f"{{system: table, path: {path}, columns: {columns}}}",
+        "goal: null\njourneys: {expiry: never}",
     )
     assert query("select count(*) from journeys") == [(known["cases"],)]
-    assert query("select count(*), count(distinct touchpoint) from events") == [(known["events"], known["activities"])]
-    assert query("select count(*), max(journey_count) from variants") == [(known["variants"], known["top_variant_cases"])]
+    assert query("select count(*), count(distinct touchpoint) from events") == [
+        (known["events"], known["activities"])
+    ]
+    assert query("select count(*), max(journey_count) from variants") == [
+        (known["variants"], known["top_variant_cases"])
+    ]
     assert query(f"select count(*), sum(transition_count) from transitions where {INNER}") == [
         (known["dfg_edges"], known["dfg_total"])
     ]
@@ -131,5 +141,7 @@ def test_process_logs_give_their_published_counts(case: str, log: str, shared_da
         "order by transition_count desc limit 5"
     )
     assert [[[a, b], n] for a, b, n in top] == known["top_edges"]
-    starts = query("select to_touchpoint, transition_count from transitions where from_touchpoint = '__start__'")
+    starts = query(
+        "select to_touchpoint, transition_count from transitions where from_touchpoint = '__start__'"
+    )
     assert dict(starts) == known["start"]

@@ -158,7 +158,7 @@ def test_page_views_are_those_of_the_peer(shared_data: Path, tmp_path: Path) -> 
         shared_data, tmp_path, "snowplow", "samples/snowplow_web/source/snowplow_web_events.csv", {}
     )
     with (folder / "source" / "snowplow_web_events.csv").open(newline="") as file:
-        lines = {number: row for number, row in enumerate(csv.DictReader(file), 2)}
+        lines = dict(enumerate(csv.DictReader(file), 2))
     with (folder / "expected" / "snowplow_web_page_views_expected.csv").open(newline="") as file:
         expected = {row["event_id"]: utc(row["derived_tstamp"]) for row in csv.DictReader(file)}
     views = {lines[e["line"]]["event_id"]: e for e in loaded.events() if e["event_name"] == "page_view"}

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import tracemalloc
 import zlib
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -217,7 +218,7 @@ def chunked(draw: st.DrawFn) -> tuple[list[bytes], bytes]:
     text = draw(st.text(alphabet='ab",;\n\r"é', max_size=60)).encode()
     cuts = sorted(draw(st.lists(st.integers(0, len(text)), max_size=5)))
     edges = [0, *cuts, len(text)]
-    return [text[a:b] for a, b in zip(edges, edges[1:], strict=False)], text
+    return [text[a:b] for a, b in pairwise(edges)], text
 
 
 @given(chunked(), st.sampled_from([None, ",", ";"]))

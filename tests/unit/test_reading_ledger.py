@@ -134,12 +134,37 @@ def test_status_of_files(tmp_path: Path) -> None:
     home.write("broken.csv.gz", "no gzip")
     home.run()
     assert home.files() == {
-        "broken.csv.gz": ("damaged", 0, 0, 0),
+        "broken.csv.gz": ("damaged", 1, 0, 0),
         "deal_contact.csv": ("lookup", 1, 0, 0),
         "deal_stage.csv": ("read", 1, 1, 0),
         "nothing.csv": ("empty", 0, 0, 0),
         "owner.csv": ("unrecognised", 0, 0, 0),
     }
+
+
+def test_lookup_that_vanishes_leaves_the_ledger_and_may_come_back(tmp_path: Path) -> None:
+    """Events stay when their file is gone; a lookup had none, and is a lookup again when it returns."""
+    home = Home(tmp_path, "{system: hubspot, path: export/}")
+    home.write(
+        "deal_stage.csv", csv_text({"deal_id": 1, "date_entered": "2024-05-01 10:00:00", "value": "x"})
+    )
+    home.write(
+        "form.csv",
+        csv_text({"timestamp": "2024-05-01 10:00:00", "form_id": 1, "contact_id": 2, "conversion_id": 3}),
+    )
+    home.write("deal_contact.csv", csv_text({"deal_id": 1, "contact_id": 7}))
+    home.run()
+    gone = {name: (tmp_path / "export" / name).read_text() for name in ("deal_contact.csv", "form.csv")}
+    for name in gone:
+        (tmp_path / "export" / name).unlink()
+    assert home.run()["files_vanished"] == 2
+    assert home.files() == {"deal_stage.csv": ("read", 1, 1, 0), "form.csv": ("vanished", 1, 1, 0)}
+    for name, text in gone.items():
+        home.write(name, text)
+    home.run()
+    assert home.files() == {
+        "deal_contact.csv": ("lookup", 1, 0, 0), "deal_stage.csv": ("read", 1, 1, 0), "form.csv": ("read", 1, 1, 0),
+    }  # fmt: skip
 
 
 def test_source_without_any_table_is_an_error(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -232,7 +233,7 @@ def test_any_split_and_order_of_files_gives_the_same_events(
     exports = [csv_text(*(visit(customer_id=f"c{n}") for n in range(start, start + 3))) for start in range(6)]
     loaded = Loaded(tmp_path_factory.mktemp("split"), "table")
     edges = [0, *sorted(cuts), 6]
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in pairwise(edges):
         loaded.read({f"{number}.csv": exports[number] for number in order[begin:end]})
     assert (
         sorted((event["occurred_us"], event["kinds"]) for event in loaded.events())

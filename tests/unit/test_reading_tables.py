@@ -72,9 +72,7 @@ def test_fast_way_slow_way_and_pythons_csv_agree(
     assert fast == read_rows(folder, text, columns, delimiter, is_fast=False)
     assert [fields for _, fields in fast[0]] == [[cell or None for cell in row] for row in rows]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    begins = [1]
-    for _ in reader:
-        begins.append(1 + text_lines(text, reader.line_num))
+    begins = [1, *(1 + text_lines(text, reader.line_num) for _ in reader)]
     assert [line for line, _ in fast[0]] == begins[1 : len(rows) + 1]
 
 
