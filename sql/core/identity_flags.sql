@@ -49,10 +49,8 @@ crowded as (
         identifier_hash,
         max(link_count) as link_count
     from counted
-    where link_count > case
-        when other_type = 'user_id' and identifier_type <> 'user_id' then least($max_user_ids, $max_links)
-        else $max_links
-    end
+    where link_count > $max_links
+        or (other_type = 'user_id' and identifier_type <> 'user_id' and link_count > $max_user_ids)
     group by identifier_hash
 )
 

@@ -9,7 +9,7 @@ import re
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from zoneinfo import available_timezones
 
 import yaml
@@ -27,6 +27,7 @@ from journey_mining.errors import ConfigError
 
 DEFAULT_STAGES = ("awareness", "consideration", "purchase", "retention", "advocacy")
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(second|minute|hour|day|week)s?\s*$")
+_LONGEST = timedelta(days=36_525)
 _NAME = re.compile(r"^[a-z_][a-z0-9_]*$")
 
 
@@ -36,7 +37,10 @@ def _parse_duration(value: object) -> object:
     match = _DURATION.match(str(value))
     if not match:
         raise ValueError("expected a duration such as '30 minutes', '24 hours' or '30 days'")
-    return timedelta(**{f"{match[2]}s": float(match[1])})
+    unit = timedelta(**{f"{match[2]}s": 1})
+    if float(match[1]) > _LONGEST / unit:
+        raise ValueError("expected a duration of at most 100 years (a journey's expiry may be 'never')")
+    return unit * float(match[1])
 
 
 def _check_zone(name: str) -> str:
@@ -237,7 +241,7 @@ def load_config(path: Path) -> Config:
         ) from error
     node = _compose(path, text)
     try:
-        config = Config.model_validate(yaml.safe_load(text))
+        config = Config.model_validate(_construct(path, text))
     except ValidationError as error:
         raise _located(path, node, error) from error
     config._path = path.resolve()
@@ -245,37 +249,66 @@ def load_config(path: Path) -> Config:
     return config
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML without dates: what looks like one is text."""
+
+    yaml_implicit_resolvers: ClassVar = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
 def _compose(path: Path, text: str) -> yaml.Node:
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise ConfigError(
-            f"{where}: not valid YAML: {error.problem}.", fix="mend the syntax there"
-        ) from error
+        node = yaml.compose(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise _not_yaml(path, text, error) from error
     if not isinstance(node, yaml.MappingNode):
         raise ConfigError(
             f"{path}:1:1: expected settings such as 'sources:'.", fix="start from: journey-mining init"
         )
-    _reject_repeated_keys(path, node)
+    _reject_repeated_keys(path, node, set())
     return node
 
 
-def _reject_repeated_keys(path: Path, node: yaml.Node) -> None:
+def _construct(path: Path, text: str) -> object:
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        raise _not_yaml(path, text, error) from error
+
+
+def _not_yaml(path: Path, text: str, error: yaml.YAMLError) -> ConfigError:
+    """The error with its place."""
+    where, problem = str(path), str(error)
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        where = f"{path}:{error.problem_mark.line + 1}:{error.problem_mark.column + 1}"
+        problem = error.problem or problem
+    elif isinstance(error, yaml.reader.ReaderError):
+        before = text[: error.position]
+        where = f"{path}:{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
+        problem = f"the character {error.character!r} is not allowed"
+    return ConfigError(f"{where}: not valid YAML: {problem}.", fix="mend the syntax there")
+
+
+def _reject_repeated_keys(path: Path, node: yaml.Node, checked: set[int]) -> None:
+    """Raise ConfigError for a key that a mapping has twice; an aliased node is checked once."""
+    if id(node) in checked:
+        return
+    checked.add(id(node))
     children = [child for pair in node.value for child in pair] if isinstance(node, yaml.MappingNode) else []
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise ConfigError(f"{_where(path, key)}: a key must be a word.", fix="mend the syntax there")
             if key.value in seen:
-                raise ConfigError(
-                    f"{_where(path, key)}: '{key.value}' is given twice.", fix="keep one of them"
-                )
+                raise ConfigError(f"{_where(path, key)}: '{key.value}' is given twice.", fix="keep one of them")
             seen.add(key.value)
     elif isinstance(node, yaml.SequenceNode):
         children = node.value
     for child in children:
-        _reject_repeated_keys(path, child)
+        _reject_repeated_keys(path, child, checked)
 
 
 def _where(path: Path, node: yaml.Node) -> str:

@@ -159,17 +159,18 @@ def test_journeys_are_recovered(sample_run: RunContext, found: duckdb.DuckDBPyCo
 
 
 def test_every_file_is_accounted_for(sample_run: RunContext, found: duckdb.DuckDBPyConnection) -> None:
-    """Events, duplicates and broken lines of each web file are the planted ones; every record elsewhere has an outcome."""
+    """Records, repeats and broken lines of each file are the planted ones, whatever its system."""
     counted = {
-        path: (events, duplicates, quarantined)
-        for path, events, duplicates, quarantined in found.execute(
-            "select path, event_count, duplicate_count, quarantined_count from source_files where source = 'web'"
+        path: (records, repeated, quarantined)
+        for path, records, repeated, quarantined in found.execute(
+            """select f.path, f.record_count, count(distinct d.line) filter (where d.item = 1), f.quarantined_count
+            from store.files as f left join store.duplicates as d using (file_no)
+            group by all"""
         ).fetchall()
     }
     planted = {
-        row["file"]: (int(row["event_count"]), int(row["duplicate_count"]), int(row["broken_count"]))
+        row["file"]: (int(row["line_count"]), int(row["duplicate_count"]), int(row["broken_count"]))
         for row in truth(sample_run, "ledger")
-        if row["file"].startswith("web/")
     }
     assert counted == planted
 

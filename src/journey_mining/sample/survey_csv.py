@@ -101,4 +101,5 @@ def _response(survey: str, answers: Answers, people: People, row: int) -> list[s
         marks = [nps_group(score), str(score)] if is_finished else ["", ""]
     else:
         marks = [str(score)] if is_finished else [""]
-    return [*shared, local_text(end_us), response_id(survey, number, end_us), *identity, *marks]
+    kind = f"{survey} forwarded" if answers.is_forwarded[row] else survey
+    return [*shared, local_text(end_us), response_id(kind, number, end_us), *identity, *marks]

@@ -40,8 +40,11 @@ def find_files(config: Config, name: str, source: Source) -> list[FoundFile]:
     pattern = base / source.path
     if pattern.is_dir():
         paths: Iterator[Path] = (path for path in pattern.rglob("*"))
+    elif pattern.is_file():
+        paths = iter([pattern])
     else:
-        paths = (Path(path) for path in glob.glob(str(pattern), recursive=True))  # noqa: PTH207 - the pattern may be absolute
+        wanted = source.path if Path(source.path).is_absolute() else f"{glob.escape(str(base))}/{source.path}"
+        paths = (Path(path) for path in glob.glob(wanted, recursive=True))  # noqa: PTH207 - the pattern may be absolute
     home = config.home_dir
     found = sorted(
         path for path in paths
