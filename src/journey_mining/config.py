@@ -9,7 +9,7 @@ import re
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
 import yaml
@@ -252,10 +252,11 @@ def load_config(path: Path) -> Config:
 class _Loader(yaml.SafeLoader):
     """YAML without dates: what looks like one is text."""
 
-    yaml_implicit_resolvers: ClassVar = {
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 def _compose(path: Path, text: str) -> yaml.Node:
@@ -287,7 +288,7 @@ def _not_yaml(path: Path, text: str, error: yaml.YAMLError) -> ConfigError:
     elif isinstance(error, yaml.reader.ReaderError):
         before = text[: error.position]
         where = f"{path}:{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
-        problem = f"the character {error.character!r} is not allowed"
+        problem = f"the character {chr(error.character)!r} is not allowed"
     return ConfigError(f"{where}: not valid YAML: {problem}.", fix="mend the syntax there")
 
 

@@ -132,6 +132,8 @@ def remove_leftovers(home: Home) -> None:
     for path in home.private.glob("*.duckdb*"):
         if path.name.removesuffix(".wal").removesuffix(".duckdb") not in published:
             path.unlink()
+    for path in home.root.glob(".current-*"):
+        path.unlink()
 
 
 def _published_names(home: Home) -> set[str]:
