@@ -9,10 +9,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-from journey_mining.config import Config
+from journey_mining.config import Config, load_config
 from journey_mining.models import Model, find_models, sql_folder
 from journey_mining.pipeline import (
     RunContext,
@@ -20,6 +21,7 @@ from journey_mining.pipeline import (
     audit_results,
     classify_touchpoints,
     derive_journeys,
+    read_exports,
     resolve_identities,
 )
 from journey_mining.publication import Home
@@ -107,6 +109,7 @@ class Lab:
         opened = open_warehouse(memory, memory, spill, register_functions, "1GB", 1)
         self.warehouse: Warehouse = UncommentedWarehouse(opened.connection)
         self.names: dict[uuid.UUID, str] = {}
+        self._numbers = count(1)
 
     def reset(self) -> None:
         """Drop every table and create the empty store."""
@@ -167,6 +170,15 @@ class Lab:
         audit_results(context)
         return self
 
+    def deliver(self, config_path: Path, cutoff: str | None = None) -> Lab:
+        """Read what is new of a configuration's files into the store that is there, and take it through every step."""
+        config = load_config(config_path)
+        context = self._context(config)
+        context.wanted_cutoff = moment(cutoff) if cutoff else None
+        for step in (read_exports, classify_touchpoints, resolve_identities, derive_journeys, aggregate_marts, audit_results):
+            step(context)
+        return self
+
     def classify(self, events: str | Iterable[Mapping[str, Any]], **settings: Any) -> Lab:
         """Take a log as far as its touchpoints have names and stages."""
         context = self._begin(events, None, settings)
@@ -187,7 +199,7 @@ class Lab:
     def _context(self, config: Config) -> RunContext:
         now = datetime(2027, 1, 1, tzinfo=UTC)
         nowhere = Path("nowhere")
-        return RunContext(config, Home(nowhere), "test", now, nowhere, self.warehouse, pads_of(b"k" * 32))
+        return RunContext(config, Home(nowhere), f"run_{next(self._numbers)}", now, nowhere, self.warehouse, pads_of(b"k" * 32))
 
     def _store(self, rows: list[Any], config: Config) -> list[int]:
         """Write the log into the store as the readers do; returns the times."""

@@ -17,3 +17,6 @@ create or replace temp macro wilson_high(part, whole) as
 -- CSAT counts the top two answers; of a scale with fewer than four answers the top one.
 create or replace temp macro lowest_top_answer(lowest, highest) as
     highest - cast(highest - lowest >= 3 as integer);
+
+-- Amounts and scores are finite; beyond this no sum of them would be exact.
+create or replace temp macro is_amount(number) as number is null or (isfinite(number) and abs(number) < 1e13);

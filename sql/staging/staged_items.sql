@@ -35,6 +35,7 @@ judged as (
             when occurred_us is null then 'unreadable time'
             when not coalesce(is_plausible(occurred_us, coalesce(occurred_text, '')), false) then 'implausible time'
             when event_name is null or trim(event_name) = '' then 'no event name'
+            when not (is_amount("value") and is_amount(score)) then 'implausible number'
         end as reason
     from numbered
 ),

@@ -176,9 +176,10 @@ def publish(home: Home, working: Path, name: str, keep: int) -> Path:
 def _list_snapshot(home: Home, name: str) -> None:
     current = home.current_name()
     listed = [kept for kept in _read_listed(home) if kept != name]
-    kept = listed[: listed.index(current) + 1] if current in listed else []
+    if current is not None:
+        listed = listed[: listed.index(current) + 1] if current in listed else []
     new = home.private / "published.new"
-    new.write_text("\n".join([*kept, name]) + "\n", encoding="utf-8")
+    new.write_text("\n".join([*listed, name]) + "\n", encoding="utf-8")
     os.replace(new, home.private / "published")
 
 

@@ -392,8 +392,7 @@ def test_identifiers_of_rejects_are_not_stored(lab: Lab) -> None:
 
 def expect_paths(lab: Lab, text: str) -> None:
     """Each page, in the order of its text, has the path in the second column."""
-    lab.given("read_items", "page_url\n" + "\n".join(row["page"] or "" for row in cells(text)))
-    lab.build("page_paths")
+    stage(lab, "\n".join(["page_url", *(row["page"] or "" for row in cells(text))]))
     lab.expect("page_paths", text, order="page")
 
 
@@ -446,20 +445,18 @@ def test_trailing_slashes_and_missing_paths(lab: Lab) -> None:
 
 def test_pages_are_told_apart_without_query_and_fragment(lab: Lab) -> None:
     """Addresses that differ after ? or # only are one page, and nothing of it is kept; no address is no page."""
-    lab.given(
-        "read_items",
+    stage(
+        lab,
         """
-    page_url
-    https://shop.eu/search?q=anna@shop.eu
-    https://shop.eu/search#top
-    https://shop.eu/search?q=a#top
-    https://shop.eu/search#top?q=a
-    https://shop.eu?q=1/2
-
+    line | page_url
+    1    | https://shop.eu/search?q=anna@shop.eu
+    2    | https://shop.eu/search#top
+    3    | https://shop.eu/search?q=a#top
+    4    | https://shop.eu/search#top?q=a
+    5    | https://shop.eu?q=1/2
+    6    |
     """,
     )
-    lab.warehouse.execute("insert into read_items values (null)")
-    lab.build("page_paths")
     lab.expect(
         "page_paths",
         """

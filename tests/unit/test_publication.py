@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from journey_mining import publication
 from journey_mining.errors import JourneyMiningError, LockError
 from journey_mining.publication import DATABASE, Home, locked, publish, start_working_copy
 
@@ -234,9 +233,3 @@ def test_a_database_that_was_not_closed_is_not_published(home: Home) -> None:
     with pytest.raises(JourneyMiningError, match="not closed cleanly"):
         publish(home, folder, "s_r2", 5)
     assert published(home) == "r1"
-
-
-def test_nothing_is_published_by_a_name_of_the_module() -> None:
-    """The folders are those of the module's description."""
-    for word in ("current", "snapshots", "private", "working"):
-        assert f"<home>/{word}" in (publication.__doc__ or "") or f"private/{word}" in (publication.__doc__ or "")

@@ -266,6 +266,7 @@ def _read_items(warehouse: Warehouse, batch: Batch) -> None:
             case
                 when reject_reason is not null or occurred_us is null or not is_plausible(occurred_us, coalesce(occurred_text, ''))
                     or event_name is null or trim(event_name) = ''
+                    or not (is_amount("value") and is_amount(score))
                     then raw
             end as raw
         from preset_items""",

@@ -1,0 +1,362 @@
+"""The command line: the way of a newcomer, exit codes, and mistakes without a traceback."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from journey_mining.cli import main
+from journey_mining.config import load_config
+from journey_mining.publication import Home, locked
+
+HEAD = "customer_id,occurred_at,touchpoint\n"
+LOG = HEAD + "anna,2026-03-02T09:00:00Z,page\nanna,2026-03-02T09:01:00Z,purchase\n"
+CONFIG = "sources:\n  shop: {system: table, path: shop.csv}\n"
+
+
+def call(*arguments: object) -> Result:
+    """What a command prints, and its exit code."""
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def starter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The starter's journey.yaml after its first run."""
+    folder = tmp_path_factory.mktemp("starter")
+    assert call("init", folder).exit_code == 0
+    path = folder / "journey.yaml"
+    done = call("run", "--config", path)
+    assert done.exit_code == 0, done.output
+    assert Path(done.output.split("report:")[1].strip()).is_file()
+    return path
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """A journey.yaml over a log of two events, not run yet."""
+    (tmp_path / "shop.csv").write_text(LOG, encoding="utf-8")
+    (tmp_path / "journey.yaml").write_text(CONFIG, encoding="utf-8")
+    return tmp_path / "journey.yaml"
+
+
+def test_check_says_what_would_be_read(starter: Path) -> None:
+    """Sources, files and tables, as text and as JSON."""
+    assert "The configuration is valid." in call("check", "--config", starter).output
+    found = json.loads(call("check", "--config", starter, "--json").output)
+    assert [(row["source"], row["system"], row["files"], row["tables"]) for row in found] == [("shop", "table", 1, {"events": 1})]
+
+
+def test_status_says_what_is_published(starter: Path) -> None:
+    """Figures and audits, as text and as JSON."""
+    assert "snapshot" in call("status", "--config", starter).output
+    found = json.loads(call("status", "--config", starter, "--json").output)
+    assert (found["figures"]["event_count"], found["figures"]["customer_count"]) == (17, 4)
+    assert not [audit for audit in found["audits"] if audit["status"] == "failed"]
+
+
+def test_report_says_where_it_is(starter: Path) -> None:
+    """The path of a file that is there."""
+    assert Path(call("report", "--config", starter).output.strip()).is_file()
+
+
+def test_sql_prints_rows(starter: Path) -> None:
+    """As a table, as CSV and as JSON, up to a limit."""
+    query = "select touchpoint, event_count from touchpoints order by event_count desc, touchpoint"
+    assert "product page" in call("sql", query, "--config", starter).output
+    as_csv = call("sql", query, "--config", starter, "--format", "csv").stdout
+    assert next(csv.DictReader(io.StringIO(as_csv))) == {"touchpoint": "product page", "event_count": "5"}
+    found = json.loads(call("sql", query, "--config", starter, "--format", "json", "--limit", 2).stdout)
+    assert len(found) == 2
+    limited = call("sql", query, "--config", starter, "--limit", 2)
+    assert "the first 2 rows" in limited.stderr
+    assert json.loads(call("sql", query, "--config", starter, "--format", "json", "--limit", 0).stdout)[0] == found[0]
+
+
+def test_sql_makes_formulas_harmless(starter: Path) -> None:
+    """A cell that a spreadsheet would compute gets an apostrophe in CSV."""
+    assert "'=1+1" in call("sql", "select '=1+1' as cell", "--config", starter, "--format", "csv").output
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "selekt 1", "select * from nothing_there", "select nothing from events", "", "select 1; select 2",
+        "create table x as select 1", "insert into events select * from events", "delete from events",
+        "drop table events", "attach 'x.db' as x", "select * from read_csv('journey.yaml')",
+        "select * from 'journey.yaml'", "select * from read_text('journey.yaml')", "copy events to 'x.csv'",
+        "install httpfs", "load httpfs", "set enable_external_access = true", "set lock_configuration = false",
+        "pragma enable_checkpoint_on_shutdown", "export database 'x'", "select 1 / 0; drop table events",
+        "select cast('x' as integer)", "select error('boom')", "call pragma_version(); drop table events",
+    ],
+)  # fmt: skip
+def test_sql_refuses(starter: Path, query: str) -> None:
+    """Nothing is written, attached or read from files, and one call runs one statement; the exit code is 8."""
+    before = sorted(path.name for path in starter.parent.iterdir())
+    done = call("sql", query, "--config", starter)
+    assert done.exit_code == 8, done.output
+    assert done.output.startswith("QueryError: ")
+    assert sorted(path.name for path in starter.parent.iterdir()) == before
+
+
+def test_explain_shows_the_evidence(starter: Path) -> None:
+    """Of a customer and of a journey, as text and as JSON; of anything else exit code 8."""
+    rows = json.loads(
+        call("sql", "select journey_id, customer_id from journeys order by started_at", "--config", starter, "--format", "json").output
+    )
+    of_journey = json.loads(call("explain", rows[0]["journey_id"], "--config", starter, "--json").output)
+    assert [step["touchpoint"] for step in of_journey["steps"]][:2] == ["newsletter click", "product page"]
+    assert {(event["path"], event["line"]) for event in of_journey["events"]} >= {("example_events.csv", 2)}
+    of_customer = json.loads(call("explain", rows[0]["customer_id"], "--config", starter, "--json").output)
+    assert [journey["journey_id"] for journey in of_customer["journeys"]] == [rows[0]["journey_id"]]
+    assert "steps" in call("explain", rows[0]["journey_id"], "--config", starter).output
+    for nobody in ("no-id", "00000000-0000-0000-0000-000000000000"):
+        assert call("explain", nobody, "--config", starter).exit_code == 8
+
+
+@pytest.mark.parametrize(("kind", "name"), [("csv", "journeys.csv"), ("parquet", "journeys.parquet"), ("graphml", "graph.graphml")])
+def test_export_writes_files(starter: Path, tmp_path: Path, kind: str, name: str) -> None:
+    """Every path that is printed is there."""
+    done = call("export", kind, "--config", starter, "--out", tmp_path / "out")
+    paths = [Path(line) for line in done.output.splitlines()]
+    assert name in {path.name for path in paths}
+    assert all(path.stat().st_size for path in paths)
+
+
+def test_models_are_listed_in_order() -> None:
+    """With their layer and purpose, as text and as JSON; one is shown by name, an unknown one is exit code 4."""
+    listed = [row["model"] for row in json.loads(call("models", "--json").output)]
+    assert listed.index("positions") < listed.index("journeys") < listed.index("transitions")
+    assert "positions" in call("models").output
+    assert "-- grain: one row per journey_id" in call("models", "--show", "journeys").output
+    assert call("models", "--show", "nothing").exit_code == 4
+
+
+def test_init_does_not_overwrite(starter: Path) -> None:
+    """A configuration that is there stays."""
+    text = starter.read_text(encoding="utf-8")
+    done = call("init", starter.parent)
+    assert (done.exit_code, starter.read_text(encoding="utf-8")) == (2, text)
+
+
+def test_run_as_json_is_for_scripts(shop: Path) -> None:
+    """One document on standard output: snapshot, report, counts of each step, audits."""
+    done = call("run", "--config", shop, "--json")
+    found = json.loads(done.stdout)
+    assert done.exit_code == 0
+    assert Path(found["report"]).is_file()
+    assert found["steps"]["read exports"]["events"] == 2
+
+
+@pytest.mark.parametrize("command", ["status", "report", "sql", "explain", "export"])
+def test_nothing_is_published_yet(shop: Path, command: str) -> None:
+    """The message says how to publish."""
+    extra = {"sql": ["select 1"], "explain": ["x"], "export": ["csv", "--out", "x"]}.get(command, [])
+    done = call(command, *extra, "--config", shop)
+    assert done.exit_code == 1
+    assert "journey-mining run" in done.output
+
+
+def wrong_column(folder: Path) -> None:
+    """The time has another name."""
+    (folder / "shop.csv").write_text(LOG.replace("occurred_at", "when"), encoding="utf-8")
+
+
+def no_file(folder: Path) -> None:
+    """The export was not delivered."""
+    (folder / "shop.csv").unlink()
+
+
+def empty_file(folder: Path) -> None:
+    """The export has no byte."""
+    (folder / "shop.csv").write_bytes(b"")
+
+
+def header_only(folder: Path) -> None:
+    """The export has no record."""
+    (folder / "shop.csv").write_text(HEAD, encoding="utf-8")
+
+
+def false_gzip(folder: Path) -> None:
+    """The name promises gzip."""
+    (folder / "shop.csv").rename(folder / "shop.csv.gz")
+    reconfigure(folder, "shop.csv", "shop.csv.gz")
+
+
+def cut_gzip(folder: Path) -> None:
+    """The transfer broke off."""
+    (folder / "shop.csv.gz").write_bytes(gzip.compress(LOG.encode())[:20])
+    reconfigure(folder, "shop.csv", "shop.csv.gz")
+
+
+def not_utf8(folder: Path) -> None:
+    """Every record has bytes that are no text."""
+    (folder / "shop.csv").write_bytes(HEAD.encode() + b"anna\xff\xfe,2026-03-02T09:00:00Z,page\n")
+
+
+def no_zone(folder: Path) -> None:
+    """Times without a zone, and none configured."""
+    (folder / "shop.csv").write_text(LOG.replace("Z,", ","), encoding="utf-8")
+
+
+def no_times(folder: Path) -> None:
+    """No time can be read."""
+    (folder / "shop.csv").write_text(LOG.replace("2026-", "yesterday "), encoding="utf-8")
+
+
+def binary(folder: Path) -> None:
+    """A picture instead of a table."""
+    (folder / "shop.csv").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4)
+
+
+def rule_typo(folder: Path) -> None:
+    """A rule names a column that is not there."""
+    add(folder, "touchpoints:\n  - {name: x, when: \"evnt_name = 'a'\"}\n")
+
+
+def unknown_key(folder: Path) -> None:
+    """A setting that is not there."""
+    add(folder, "gaol: purchase\n")
+
+
+def unknown_system(folder: Path) -> None:
+    """A preset that is not there."""
+    reconfigure(folder, "system: table", "system: tabel")
+
+
+def unknown_mapping(folder: Path) -> None:
+    """A column of the preset that is not there."""
+    reconfigure(folder, "path: shop.csv", "path: shop.csv, columns: {customer: anna}")
+
+
+def home_is_a_file(folder: Path) -> None:
+    """Snapshots cannot be written."""
+    (folder / "journeys").write_text("", encoding="utf-8")
+
+
+def current_is_a_folder(folder: Path) -> None:
+    """Something else has the place of the link."""
+    (folder / "journeys" / "current" / "x").mkdir(parents=True)
+
+
+def key_is_broken(folder: Path) -> None:
+    """The key of the identifiers is no key."""
+    (folder / "journeys" / "private").mkdir(parents=True)
+    (folder / "journeys" / "private" / "key").write_text("not hexadecimal", encoding="utf-8")
+
+
+def reconfigure(folder: Path, before: str, after: str) -> None:
+    """Change the configuration."""
+    path = folder / "journey.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace(before, after), encoding="utf-8")
+
+
+def add(folder: Path, text: str) -> None:
+    """Add to the configuration."""
+    path = folder / "journey.yaml"
+    path.write_text(path.read_text(encoding="utf-8") + text, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code", "says"),
+    [
+        (no_file, 3, "matches no file"), (empty_file, 3, "empty"), (header_only, 3, "no event"),
+        (wrong_column, 3, "lacks the column 'occurred_at'"), (false_gzip, 3, "not gzip"), (cut_gzip, 3, "shop.csv.gz"),
+        (not_utf8, 3, "UTF-8"), (no_zone, 3, "timezone"), (no_times, 3, "unreadable time"), (binary, 3, "shop.csv"),
+        (rule_typo, 2, "did you mean 'event_name'?"), (unknown_key, 2, "did you mean 'goal'?"),
+        (unknown_system, 3, "no preset"), (unknown_mapping, 3, "no column 'customer'"),
+        (home_is_a_file, 1, "cannot be written"), (current_is_a_folder, 1, "current"), (key_is_broken, 2, "hexadecimal"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)  # fmt: skip
+def test_a_mistake_has_a_message_and_a_code(shop: Path, spoil: Callable[[Path], None], code: int, says: str) -> None:
+    """What is wrong and what to do, with the code of its kind, and never a traceback."""
+    spoil(shop.parent)
+    done = call("run", "--config", shop)
+    assert isinstance(done.exception, SystemExit), done.exception
+    assert done.exit_code == code, done.output
+    assert says in done.stderr
+    assert "fix:" in done.stderr or "expected:" in done.stderr
+    assert "Traceback" not in done.output
+    assert not (shop.parent / "journeys" / "current" / "journeys.duckdb").exists()
+
+
+def test_a_missing_configuration(tmp_path: Path) -> None:
+    """Every command that needs one says so, with code 2."""
+    path = tmp_path / "journey.yaml"
+    for command in (["check"], ["run"], ["status"], ["report"], ["sql", "select 1"], ["explain", "x"], ["export", "csv", "--out", "x"]):
+        done = call(*command, "--config", path)
+        assert (done.exit_code, "does not exist" in done.output) == (2, True), command
+
+
+def test_a_bad_cutoff(shop: Path) -> None:
+    """A time that is none is a mistake of the user."""
+    assert call("run", "--config", shop, "--cutoff", "yesterday").exit_code == 2
+    assert call("run", "--config", shop, "--cutoff", "2020-01-01").exit_code == 3
+
+
+def test_amounts_that_are_no_amounts_do_not_stop_a_run(shop: Path) -> None:
+    """Not a number, infinity and absurd sizes are kept in quarantine with what was read; the run goes on."""
+    texts = ["nan", "inf", "-infinity", "1e300", "1e15", "9.99"]
+    rows = [f"anna,2026-03-02T09:0{n}:00Z,purchase,{text}\n" for n, text in enumerate(texts)]
+    (shop.parent / "shop.csv").write_text(HEAD.strip() + ",value\n" + "".join(rows), encoding="utf-8")
+    assert call("run", "--config", shop).exit_code == 0
+    query = "select record_count, example_line, (select sum(value) from journeys) as value from quarantine_summary"
+    found = json.loads(call("sql", query, "--config", shop, "--format", "json").stdout)
+    assert found == [{"record_count": 5, "example_line": 2, "value": 9.99}]
+
+
+def test_a_second_run_at_the_same_time(shop: Path) -> None:
+    """It is refused with code 6, and told who is at work."""
+    with locked(Home(load_config(shop).home_dir), "first"):
+        done = call("run", "--config", shop)
+    assert done.exit_code == 6
+    assert "run first" in done.stderr
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    """On request the error itself is raised."""
+    done = call("--debug", "check", "--config", tmp_path / "journey.yaml")
+    assert type(done.exception).__name__ == "ConfigError"
+
+
+@pytest.mark.parametrize("statement", ["import journey_mining", "import journey_mining.cli"])
+def test_importing_is_light(statement: str) -> None:
+    """Nothing heavy is loaded before a command needs it."""
+    heavy = {"pandas", "duckdb", "plotly", "prefect", "pyarrow", "numpy", "scipy", "networkx", "sqlglot"}
+    code = f"import sys; {statement}; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("command", ["", "run", "init", "check", "sql", "explain", "export", "models", "report", "status", "serve", "sample"])
+def test_help_is_light(command: str) -> None:
+    """Help of every command comes without loading what the command needs."""
+    code = (
+        "import sys\nfrom journey_mining.cli import main\n"
+        f"try:\n    main({[command, '--help'] if command else ['--help']!r})\nexcept SystemExit:\n    pass\n"
+        "assert not {'pandas', 'duckdb', 'plotly', 'prefect'} & set(sys.modules), sorted(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Usage:" in done.stdout
+
+
+def test_the_module_is_a_command(tmp_path: Path) -> None:
+    """`python -m journey_mining.cli` has the same exit codes and messages as the script."""
+    done = subprocess.run(
+        [sys.executable, "-m", "journey_mining.cli", "run", "--config", str(tmp_path / "x.yaml")],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("ConfigError: ")
+    assert "Traceback" not in done.stderr
