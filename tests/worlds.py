@@ -175,7 +175,14 @@ class Lab:
         config = load_config(config_path)
         context = self._context(config)
         context.wanted_cutoff = moment(cutoff) if cutoff else None
-        for step in (read_exports, classify_touchpoints, resolve_identities, derive_journeys, aggregate_marts, audit_results):
+        for step in (
+            read_exports,
+            classify_touchpoints,
+            resolve_identities,
+            derive_journeys,
+            aggregate_marts,
+            audit_results,
+        ):
             step(context)
         return self
 
@@ -199,7 +206,15 @@ class Lab:
     def _context(self, config: Config) -> RunContext:
         now = datetime(2027, 1, 1, tzinfo=UTC)
         nowhere = Path("nowhere")
-        return RunContext(config, Home(nowhere), f"run_{next(self._numbers)}", now, nowhere, self.warehouse, pads_of(b"k" * 32))
+        return RunContext(
+            config,
+            Home(nowhere),
+            f"run_{next(self._numbers)}",
+            now,
+            nowhere,
+            self.warehouse,
+            pads_of(b"k" * 32),
+        )
 
     def _store(self, rows: list[Any], config: Config) -> list[int]:
         """Write the log into the store as the readers do; returns the times."""

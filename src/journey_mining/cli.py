@@ -185,6 +185,34 @@ def sql(query: str, config_path: Path, limit: int, style: str) -> None:
 
 
 @main.command()
+@_CONFIG
+@click.option("--source", help="Only this source.")
+@click.option("--limit", default=50, show_default=True, help="Records to list; 0 lists all.")
+@click.option("--raw", is_flag=True, help="Show the beginning of what was read (it may hold personal data).")
+@click.option("--retry", is_flag=True, help="Run, and read every file with a quarantined record again.")
+@_JSON
+def quarantine(
+    config_path: Path, source: str | None, limit: int, raw: bool, retry: bool, as_json: bool
+) -> None:
+    """List the records that are no events, with file, line and reason; or try them again after a fix."""
+    from journey_mining.inspection import list_quarantine
+
+    if retry:
+        from journey_mining.pipeline import run_all
+        from journey_mining.progress import step_teller
+
+        with step_teller(quiet=as_json) as tell:
+            run_all(config_path, tell=tell, retry_quarantine=True)
+    rows = list_quarantine(config_path, source, limit, raw)
+    if as_json:
+        _print_json(rows)
+    elif rows:
+        _print_table(tuple(rows[0]), [tuple(row.values()) for row in rows])
+    else:
+        click.echo("Nothing is in quarantine.")
+
+
+@main.command()
 @click.argument("subject")
 @_CONFIG
 @_JSON

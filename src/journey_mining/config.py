@@ -274,7 +274,7 @@ def _compose(path: Path, text: str) -> yaml.Node:
 
 def _construct(path: Path, text: str) -> object:
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+        return yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         raise _not_yaml(path, text, error) from error
 
@@ -304,7 +304,9 @@ def _reject_repeated_keys(path: Path, node: yaml.Node, checked: set[int]) -> Non
             if not isinstance(key, yaml.ScalarNode):
                 raise ConfigError(f"{_where(path, key)}: a key must be a word.", fix="mend the syntax there")
             if key.value in seen:
-                raise ConfigError(f"{_where(path, key)}: '{key.value}' is given twice.", fix="keep one of them")
+                raise ConfigError(
+                    f"{_where(path, key)}: '{key.value}' is given twice.", fix="keep one of them"
+                )
             seen.add(key.value)
     elif isinstance(node, yaml.SequenceNode):
         children = node.value

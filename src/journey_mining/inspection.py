@@ -43,6 +43,26 @@ def describe_status(config_path: Path) -> dict[str, Any]:
     return {"figures": figures, "audits": audits}
 
 
+def list_quarantine(
+    config_path: Path, source: str | None, limit: int, with_raw: bool
+) -> list[dict[str, Any]]:
+    """Quarantined records of the published run: source, path, line, item, reason, bytes, and what was read when asked.
+
+    What was read may hold personal data; it lies in the private store and is shown to its owner only.
+    """
+    home = published_home(config_path)
+    raw = ", coalesce(try(decode(q.raw[:500])), q.raw[:500]::varchar) as content" if with_raw else ""
+    with open_readonly(home.store_of(home.current_name() or "")) as connection:
+        return _rows(
+            connection,
+            f"select f.source, f.path, q.line, q.item, q.reason, q.byte_count{raw} "
+            "from quarantine as q inner join files as f using (file_no) "
+            "where $1 is null or f.source = $1 order by f.source, f.path, q.line, q.item limit $2",
+            source,
+            limit or None,
+        )
+
+
 def explain_subject(config_path: Path, subject: str) -> dict[str, list[dict[str, Any]]]:
     """Evidence by title: for a customer identifiers, links, journeys; for a journey its steps and events with file and line."""
     home = published_home(config_path)

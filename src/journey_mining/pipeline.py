@@ -45,6 +45,7 @@ class RunContext:
     warehouse: Warehouse
     pads: Pads
     wanted_cutoff: datetime | None = None
+    retry_quarantine: bool = False
     cutoff_us: int = 0
     summary: dict[str, Any] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
@@ -99,7 +100,9 @@ class Step:
 
 
 @contextmanager
-def open_run(config_path: Path, cutoff: str | None = None, rebuild: bool = False) -> Iterator[RunContext]:
+def open_run(
+    config_path: Path, cutoff: str | None = None, rebuild: bool = False, retry_quarantine: bool = False
+) -> Iterator[RunContext]:
     """A run under the home's lock, on a working copy; nothing is published unless the publish step is reached."""
     config = load_config(config_path)
     check_rules(config)
@@ -112,7 +115,9 @@ def open_run(config_path: Path, cutoff: str | None = None, rebuild: bool = False
         keep_store = not rebuild and _reading_of(home) == reading
         working = start_working_copy(home, run_id, keep_store)
         warehouse = _open(config, home, working)
-        context = RunContext(config, home, run_id, datetime.now(UTC), working, warehouse, pads, wanted)
+        context = RunContext(
+            config, home, run_id, datetime.now(UTC), working, warehouse, pads, wanted, retry_quarantine
+        )
         try:
             warehouse.execute(
                 "create or replace table store.main.reading (fingerprint varchar, key_id varchar)"
@@ -164,7 +169,7 @@ def parse_cutoff(text: str | None) -> datetime | None:
 
 def read_exports(context: RunContext) -> Counts:
     """Read new and changed files into the store, and settle the cutoff."""
-    totals = read_sources(context.warehouse, context.config, context.pads)
+    totals = read_sources(context.warehouse, context.config, context.pads, context.retry_quarantine)
     _settle_cutoff(context)
     events = int(
         context.warehouse.value(
@@ -397,9 +402,10 @@ def run_all(
     cutoff: str | None = None,
     rebuild: bool = False,
     tell: Callable[[str, Counts, float], None] | None = None,
+    retry_quarantine: bool = False,
 ) -> RunContext:
     """A finished, published run; `tell` hears of each step that ends."""
-    with open_run(config_path, cutoff, rebuild) as context:
+    with open_run(config_path, cutoff, rebuild, retry_quarantine) as context:
         for step in STEPS:
             counts = run_step(context, step)
             if tell is not None:

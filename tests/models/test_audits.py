@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from worlds import Lab
 
 from journey_mining.audits import require_passed, run_audits
 from journey_mining.errors import AuditError
 from journey_mining.models import find_models
+from worlds import Lab
 
 LOG = """
 at          | customer | event    | by      | background

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from statsmodels.stats.proportion import proportion_confint
+
 from worlds import Lab
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from statsmodels.stats.proportion import proportion_confint
+
 from worlds import Lab
 
 

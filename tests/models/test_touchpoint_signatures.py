@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from worlds import Lab
 
 from journey_mining.config import load_config
 from journey_mining.errors import ConfigError
 from journey_mining.touchpoints import check_rules
+from worlds import Lab
 
 NAMED = "select event_name, touchpoint, stage, channel, is_background, rule from touchpoint_signatures"
 

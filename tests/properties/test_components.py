@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 import random
 import uuid
+from itertools import pairwise
 
 import networkx as nx
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from worlds import Lab
 
 from journey_mining.identity import resolve_components
+from worlds import Lab
 
 LINKS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=60)
 
@@ -29,9 +30,13 @@ def resolve(lab: Lab, links: list[tuple[uuid.UUID, uuid.UUID]]) -> tuple[set[fro
     )
     lab.warehouse.connection.unregister("links_given")
     rounds = resolve_components(lab.warehouse)
-    found = lab.warehouse.execute("select component_hash, list(identifier_hash) from identity_components group by component_hash")
+    found = lab.warehouse.execute(
+        "select component_hash, list(identifier_hash) from identity_components group by component_hash"
+    )
     groups = found.fetchall()
-    assert all(name == min(members) for name, members in groups), "a component is named by its smallest member"
+    assert all(name == min(members) for name, members in groups), (
+        "a component is named by its smallest member"
+    )
     assert sum(len(members) for _, members in groups) == len(set(left) | set(right))
     return {frozenset(members) for _, members in groups}, rounds
 
@@ -62,7 +67,7 @@ def test_components_equal_networkx(
 def test_a_long_chain_takes_few_rounds(shared_lab: Lab, length: int, is_ordered: bool) -> None:
     """One component, in a number of rounds that grows with the logarithm of the length."""
     names = sorted(hashes(length)) if is_ordered else hashes(length)
-    found, rounds = resolve(shared_lab, list(zip(names, names[1:], strict=False)))
+    found, rounds = resolve(shared_lab, list(pairwise(names)))
     assert found == {frozenset(names)}
     assert rounds <= math.log2(length) + 1
 

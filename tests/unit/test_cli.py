@@ -52,7 +52,9 @@ def test_check_says_what_would_be_read(starter: Path) -> None:
     """Sources, files and tables, as text and as JSON."""
     assert "The configuration is valid." in call("check", "--config", starter).output
     found = json.loads(call("check", "--config", starter, "--json").output)
-    assert [(row["source"], row["system"], row["files"], row["tables"]) for row in found] == [("shop", "table", 1, {"events": 1})]
+    assert [(row["source"], row["system"], row["files"], row["tables"]) for row in found] == [
+        ("shop", "table", 1, {"events": 1})
+    ]
 
 
 def test_status_says_what_is_published(starter: Path) -> None:
@@ -78,7 +80,10 @@ def test_sql_prints_rows(starter: Path) -> None:
     assert len(found) == 2
     limited = call("sql", query, "--config", starter, "--limit", 2)
     assert "the first 2 rows" in limited.stderr
-    assert json.loads(call("sql", query, "--config", starter, "--format", "json", "--limit", 0).stdout)[0] == found[0]
+    assert (
+        json.loads(call("sql", query, "--config", starter, "--format", "json", "--limit", 0).stdout)[0]
+        == found[0]
+    )
 
 
 def test_sql_makes_formulas_harmless(starter: Path) -> None:
@@ -110,7 +115,14 @@ def test_sql_refuses(starter: Path, query: str) -> None:
 def test_explain_shows_the_evidence(starter: Path) -> None:
     """Of a customer and of a journey, as text and as JSON; of anything else exit code 8."""
     rows = json.loads(
-        call("sql", "select journey_id, customer_id from journeys order by started_at", "--config", starter, "--format", "json").output
+        call(
+            "sql",
+            "select journey_id, customer_id from journeys order by started_at",
+            "--config",
+            starter,
+            "--format",
+            "json",
+        ).output
     )
     of_journey = json.loads(call("explain", rows[0]["journey_id"], "--config", starter, "--json").output)
     assert [step["touchpoint"] for step in of_journey["steps"]][:2] == ["newsletter click", "product page"]
@@ -122,7 +134,9 @@ def test_explain_shows_the_evidence(starter: Path) -> None:
         assert call("explain", nobody, "--config", starter).exit_code == 8
 
 
-@pytest.mark.parametrize(("kind", "name"), [("csv", "journeys.csv"), ("parquet", "journeys.parquet"), ("graphml", "graph.graphml")])
+@pytest.mark.parametrize(
+    ("kind", "name"), [("csv", "journeys.csv"), ("parquet", "journeys.parquet"), ("graphml", "graph.graphml")]
+)
 def test_export_writes_files(starter: Path, tmp_path: Path, kind: str, name: str) -> None:
     """Every path that is printed is there."""
     done = call("export", kind, "--config", starter, "--out", tmp_path / "out")
@@ -277,7 +291,9 @@ def add(folder: Path, text: str) -> None:
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )  # fmt: skip
-def test_a_mistake_has_a_message_and_a_code(shop: Path, spoil: Callable[[Path], None], code: int, says: str) -> None:
+def test_a_mistake_has_a_message_and_a_code(
+    shop: Path, spoil: Callable[[Path], None], code: int, says: str
+) -> None:
     """What is wrong and what to do, with the code of its kind, and never a traceback."""
     spoil(shop.parent)
     done = call("run", "--config", shop)
@@ -292,7 +308,15 @@ def test_a_mistake_has_a_message_and_a_code(shop: Path, spoil: Callable[[Path], 
 def test_a_missing_configuration(tmp_path: Path) -> None:
     """Every command that needs one says so, with code 2."""
     path = tmp_path / "journey.yaml"
-    for command in (["check"], ["run"], ["status"], ["report"], ["sql", "select 1"], ["explain", "x"], ["export", "csv", "--out", "x"]):
+    for command in (
+        ["check"],
+        ["run"],
+        ["status"],
+        ["report"],
+        ["sql", "select 1"],
+        ["explain", "x"],
+        ["export", "csv", "--out", "x"],
+    ):
         done = call(*command, "--config", path)
         assert (done.exit_code, "does not exist" in done.output) == (2, True), command
 
@@ -337,7 +361,10 @@ def test_importing_is_light(statement: str) -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("command", ["", "run", "init", "check", "sql", "explain", "export", "models", "report", "status", "serve", "sample"])
+@pytest.mark.parametrize(
+    "command",
+    ["", "run", "init", "check", "sql", "explain", "export", "models", "report", "status", "serve", "sample"],
+)
 def test_help_is_light(command: str) -> None:
     """Help of every command comes without loading what the command needs."""
     code = (

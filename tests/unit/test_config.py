@@ -68,17 +68,21 @@ def complaint(folder: Path, text: str | bytes) -> str:
         ("a: 1\n---\nb: 2\n", "2:1", "not valid YAML", ""),
         (GOOD + "goal: \x07\n", "3:7", "not valid YAML", "'\\x07'"),
         (GOOD + "goal: !!python/object:os.system x\n", "3:7", "not valid YAML", ""),
-        
+
         (GOOD + "goal: &a [*a]\n", "3:7", "valid string", ""),
         (GOOD + "? [a, b]\n: 1\n", "3:3", "a key must be a word", ""),
         (GOOD + "goal: *nowhere\n", "3:7", "not valid YAML", ""),
     ],
 )  # fmt: skip
-def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, place: str, says: str, near: str) -> None:
+def test_a_mistake_is_told_with_its_place(
+    tmp_path: Path, text: str, place: str, says: str, near: str
+) -> None:
     """The first line has the place and the mistake; the rest what was found or meant."""
     message = complaint(tmp_path, text)
     first = message.split("\n", 1)[0]
-    assert f"{tmp_path / 'journey.yaml'}:{place}" in first if place else str(tmp_path / "journey.yaml") in first
+    assert (
+        f"{tmp_path / 'journey.yaml'}:{place}" in first if place else str(tmp_path / "journey.yaml") in first
+    )
     assert says in message
     assert near in message
 
@@ -137,7 +141,12 @@ def test_durations(tmp_path: Path, text: str, expected: timedelta) -> None:
 
 @pytest.mark.parametrize(
     ("journeys", "collapses"),
-    [("expiry: never", False), ("expiry: never, repeats: collapse", True), ("repeats: keep", False), ("expiry: 3 days", True)],
+    [
+        ("expiry: never", False),
+        ("expiry: never, repeats: collapse", True),
+        ("repeats: keep", False),
+        ("expiry: 3 days", True),
+    ],
 )
 def test_repeats(tmp_path: Path, journeys: str, collapses: bool) -> None:
     """Kept by default where a journey never expires, as in process logs; collapsed otherwise."""
@@ -147,10 +156,18 @@ def test_repeats(tmp_path: Path, journeys: str, collapses: bool) -> None:
 def test_the_fingerprint_is_of_what_influences_tables(tmp_path: Path) -> None:
     """Resources and places are left out; order of sources, which is their precedence, is not."""
     plain = load(tmp_path, GOOD).fingerprint
-    assert load(tmp_path, GOOD + "home: elsewhere\nthreads: 1\nkeep_snapshots: 9\nschedule: {cron: 0 4 * * *}\n").fingerprint == plain
+    assert (
+        load(
+            tmp_path, GOOD + "home: elsewhere\nthreads: 1\nkeep_snapshots: 9\nschedule: {cron: 0 4 * * *}\n"
+        ).fingerprint
+        == plain
+    )
     assert load(tmp_path, GOOD + "goal: other\n").fingerprint != plain
     two = "  a: {system: table, path: a}\n", "  b: {system: table, path: b}\n"
-    assert load(tmp_path, "sources:\n" + "".join(two)).fingerprint != load(tmp_path, "sources:\n" + "".join(two[::-1])).fingerprint
+    assert (
+        load(tmp_path, "sources:\n" + "".join(two)).fingerprint
+        != load(tmp_path, "sources:\n" + "".join(two[::-1])).fingerprint
+    )
 
 
 def test_settings_cannot_be_changed(tmp_path: Path) -> None:

@@ -57,13 +57,24 @@ def left_behind(home: Home) -> set[str]:
     names = set((home.private / "published").read_text().split())
     known = {"lock", "published", "key", *(f"{name}.duckdb" for name in names)}
     links = {path.name for path in home.root.iterdir()} - {"private", "snapshots", "current"}
-    return ({p.name for p in home.snapshots.iterdir()} - names) | ({p.name for p in home.private.iterdir()} - known) | links
+    return (
+        ({p.name for p in home.snapshots.iterdir()} - names)
+        | ({p.name for p in home.private.iterdir()} - known)
+        | links
+    )
 
 
 class Killer:
     """Counts calls of file operations and kills at the chosen one, before or after it took effect."""
 
-    OPERATIONS = ((os, "replace"), (os, "symlink"), (os, "fsync"), (shutil, "rmtree"), (shutil, "copyfile"), (Path, "unlink"))
+    OPERATIONS = (
+        (os, "replace"),
+        (os, "symlink"),
+        (os, "fsync"),
+        (shutil, "rmtree"),
+        (shutil, "copyfile"),
+        (Path, "unlink"),
+    )
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, at: int, after: bool) -> None:
         self.count, self.at, self.after = 0, at, after
@@ -93,6 +104,16 @@ def operations(home: Home, monkeypatch: pytest.MonkeyPatch, keep: int) -> int:
         return killer.count
 
 
+def killed_release(
+    home: Home, run_id: str, monkeypatch: pytest.MonkeyPatch, at: int, after: bool, keep: int = 5
+) -> None:
+    """A run that dies at a file operation."""
+    with monkeypatch.context() as patch:
+        Killer(patch, at, after)
+        with pytest.raises(Killed):
+            release(home, run_id, keep)
+
+
 def test_a_snapshot_becomes_current(home: Home) -> None:
     """With its database, its report, its store and the next run's beginning."""
     release(home, "r1")
@@ -113,9 +134,7 @@ def test_killed_anywhere(
     assert total > 8
     for at in range(1, total + 1):
         home = begun(tmp_path / f"{at}", has_predecessor)
-        with monkeypatch.context() as patch, pytest.raises(Killed):
-            Killer(patch, at, after)
-            release(home, "r2", keep)
+        killed_release(home, "r2", monkeypatch, at, after, keep)
         assert published(home) in ("r2", "r1" if has_predecessor else None)
         release(home, "r3", keep)
         assert published(home) == "r3"
@@ -134,9 +153,7 @@ def test_killed_again_and_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> 
     """Runs that die one after the other do not pile up what they leave."""
     release(home, "r1")
     for at in range(1, 16):
-        with monkeypatch.context() as patch, pytest.raises(Killed):
-            Killer(patch, at, after=True)
-            release(home, f"dead{at}")
+        killed_release(home, f"dead{at}", monkeypatch, at, after=True)
         published(home)
     release(home, "r2")
     assert published(home) == "r2"
@@ -148,7 +165,11 @@ def test_the_last_few_are_kept(home: Home) -> None:
     for number in range(5):
         release(home, f"r{number}", keep=3)
     assert sorted(path.name for path in home.snapshots.iterdir()) == ["s_r2", "s_r3", "s_r4"]
-    assert sorted(path.name for path in home.private.glob("*.duckdb")) == ["s_r2.duckdb", "s_r3.duckdb", "s_r4.duckdb"]
+    assert sorted(path.name for path in home.private.glob("*.duckdb")) == [
+        "s_r2.duckdb",
+        "s_r3.duckdb",
+        "s_r4.duckdb",
+    ]
     release(home, "r5", keep=1)
     assert [path.name for path in home.snapshots.iterdir()] == ["s_r5"]
     assert left_behind(home) == set()
@@ -196,7 +217,11 @@ def test_current_is_there_at_every_moment(home: Home, monkeypatch: pytest.Monkey
 
 def test_a_second_run_is_refused_and_told_of_the_first(home: Home) -> None:
     """The message names the holder; the lock is free again when it ends."""
-    with locked(home, "first"), pytest.raises(LockError, match=rf"run first, process {os.getpid()} on ") as caught, locked(home, "second"):
+    with (
+        locked(home, "first"),
+        pytest.raises(LockError, match=rf"run first, process {os.getpid()} on ") as caught,
+        locked(home, "second"),
+    ):
         pass
     assert caught.value.exit_code == 6
     with locked(home, "third"):
@@ -213,7 +238,10 @@ def test_a_lock_file_without_a_holder_locks_nobody_out(home: Home) -> None:
 def test_a_file_in_the_way_of_the_home(tmp_path: Path) -> None:
     """The message says what cannot be written and what to do."""
     (tmp_path / "journeys").write_text("")
-    with pytest.raises(JourneyMiningError, match=r"journeys cannot be written: .*\n.*fix:"), locked(Home(tmp_path / "journeys"), "r1"):
+    with (
+        pytest.raises(JourneyMiningError, match=r"journeys cannot be written: .*\n.*fix:"),
+        locked(Home(tmp_path / "journeys"), "r1"),
+    ):
         pass
 
 

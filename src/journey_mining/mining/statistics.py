@@ -62,6 +62,24 @@ class NetPromoterScore(Estimate):
     detractor_count: int
 
 
+@dataclass(frozen=True)
+class Calibration:
+    """How far forecast probabilities held on outcomes that they were not fitted to.
+
+    brier: mean of the summed squared errors of all symbols (Brier 1950; 0 to 2, smaller is better); baseline_brier: the
+    same for the baseline forecast; skill: 1 - brier / baseline_brier, NaN for a baseline without error; accuracy: share
+    of outcomes that were the most probable symbol; reliability: one row a tenth of probability (bin_low, bin_high,
+    forecast_count, mean_forecast, observed_rate, observed_low, observed_high), of every symbol's forecast each time.
+    """
+
+    outcome_count: float
+    brier: float
+    baseline_brier: float
+    skill: float
+    accuracy: float
+    reliability: pd.DataFrame
+
+
 def wilson_interval(part: ArrayLike, whole: ArrayLike, level: float = 0.95) -> tuple[FloatArray, FloatArray]:
     """Low and high ends of the Wilson score interval of part / whole, elementwise; NaN where whole is 0.
 
@@ -188,6 +206,46 @@ def median_with_interval(
     return Estimate(float(np.median(kept)), float(low[0]), float(high[0]), len(kept))
 
 
+def score_forecasts(
+    forecasts: FloatArray, outcomes: FloatArray, totals: FloatArray, baseline: FloatArray
+) -> Calibration:
+    """The calibration of forecasts (situations x symbols), given how often each symbol then came (the same shape).
+
+    `totals` counts each situation's outcomes, symbols that no forecast names among them; `baseline` is one forecast for
+    all situations.
+    """
+    count = float(totals.sum())
+    brier, plain = (
+        float((totals @ (p**2).sum(axis=1) - 2 * (p * outcomes).sum() + count) / count)
+        for p in (forecasts, np.broadcast_to(baseline, forecasts.shape))
+    )
+    best = outcomes[np.arange(len(outcomes)), forecasts.argmax(axis=1)].sum()
+    skill = 1 - brier / plain if plain else np.nan
+    table = _tabulate_reliability(forecasts, outcomes, totals)
+    return Calibration(count, brier, plain, skill, float(best / count), table)
+
+
+def _tabulate_reliability(forecasts: FloatArray, outcomes: FloatArray, totals: FloatArray) -> pd.DataFrame:
+    """Forecast and observed rates by tenth of forecast probability; tenths without a forecast are left out."""
+    tenths = np.minimum((forecasts * 10).astype(int), 9)
+    times = np.broadcast_to(totals[:, None], forecasts.shape)
+    counts, forecast, came = (
+        np.bincount(tenths.ravel(), weights=numbers.ravel(), minlength=10)
+        for numbers in (times, times * forecasts, outcomes)
+    )
+    low, high = wilson_interval(came, counts)
+    found = {
+        "bin_low": np.arange(10) / 10,
+        "bin_high": np.arange(1, 11) / 10,
+        "forecast_count": counts,
+        "mean_forecast": forecast / np.where(counts, counts, np.nan),
+        "observed_rate": came / np.where(counts, counts, np.nan),
+        "observed_low": low,
+        "observed_high": high,
+    }
+    return pd.DataFrame(found)[counts > 0].reset_index(drop=True)
+
+
 def suppress_small_cells(
     frame: pd.DataFrame, count_column: str, columns: Sequence[str], min_cell: int = 5
 ) -> pd.DataFrame:
@@ -273,7 +331,12 @@ def _draw_weights(counts: FloatArray, plan: Resampling, width: int = 0) -> Itera
     block = max(1, _CELLS_AT_ONCE // max(len(counts), width))
     for done in range(0, plan.resamples if total else 0, block):
         size = min(block, plan.resamples - done)
-        yield generator.multinomial(total, counts / total, size=size).astype(np.float64)
+        if (counts == 1).all():
+            # Many times faster than a multinomial over as many cells as there are customers.
+            chosen = (generator.integers(total, size=total) for _ in range(size))
+            yield np.stack([np.bincount(one, minlength=total) for one in chosen]).astype(np.float64)
+        else:
+            yield generator.multinomial(total, counts / total, size=size).astype(np.float64)
 
 
 def _percentiles(drawn: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:

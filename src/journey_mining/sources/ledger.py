@@ -108,9 +108,12 @@ def reading_fingerprint(config: Config, key_id: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def read_sources(warehouse: Warehouse, config: Config, pads: Pads) -> dict[str, int]:
+def read_sources(
+    warehouse: Warehouse, config: Config, pads: Pads, retry_quarantine: bool = False
+) -> dict[str, int]:
     """Bring the store up to date with the files on disk; returns counts of what was read.
 
+    With `retry_quarantine` every file that has a record in quarantine is read again.
     Each source is one transaction: a step that is tried again finds it wholly read or not at all.
     """
     totals = {"files_read": 0, "files_kept": 0, "files_changed": 0, "files_vanished": 0, "records": 0}
@@ -119,7 +122,7 @@ def read_sources(warehouse: Warehouse, config: Config, pads: Pads) -> dict[str, 
         check_source(config, name, source, preset)
         found = find_files(config, name, source)
         with warehouse.transaction():
-            fresh = _settle_known(warehouse, name, found, totals)
+            fresh = _settle_known(warehouse, name, found, totals, retry_quarantine)
             if fresh and preset.joins_tables:
                 fresh = _withdraw_others(warehouse, name, found, fresh, totals)
             _require_recognised(
@@ -129,7 +132,7 @@ def read_sources(warehouse: Warehouse, config: Config, pads: Pads) -> dict[str, 
 
 
 def _settle_known(
-    warehouse: Warehouse, name: str, found: list[FoundFile], totals: dict[str, int]
+    warehouse: Warehouse, name: str, found: list[FoundFile], totals: dict[str, int], retry_quarantine: bool
 ) -> list[FoundFile]:
     """The files that must be read; changed ones are withdrawn first, vanished ones are marked and kept."""
     known = {
@@ -139,7 +142,11 @@ def _settle_known(
     fresh = []
     for file in found:
         row = known.pop(file.relative, None)
-        if row is not None and row["status"] != "vanished" and _is_unchanged(file.path, row):
+        if (
+            row is not None
+            and not (retry_quarantine and row["quarantined_count"])
+            and _is_settled(file.path, row)
+        ):
             totals["files_kept"] += 1
             continue
         if row is not None:
@@ -175,9 +182,10 @@ def _withdraw_others(
     return found
 
 
-def _is_unchanged(path: Path, row: dict[str, object]) -> bool:
+def _is_settled(path: Path, row: dict[str, object]) -> bool:
+    """Whether the ledger's line still tells what the file holds."""
     stat = path.stat()
-    if stat.st_size != row["byte_count"]:
+    if row["status"] == "vanished" or stat.st_size != row["byte_count"]:
         return False
     return stat.st_mtime_ns == row["modified_ns"] or checksum(path) == row["sha256"]
 

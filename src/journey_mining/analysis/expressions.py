@@ -1,0 +1,87 @@
+"""Pieces of SQL that questions share: durations, macros written out, and the events that count."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from functools import cache
+
+from pydantic import TypeAdapter, ValidationError
+
+from journey_mining.analysis.log import EventLog
+from journey_mining.config import Duration
+from journey_mining.errors import QueryError
+from journey_mining.models import sql_folder
+
+Span = str | int | float | timedelta
+UNIT_COLUMNS = {"customers": "customer_id", "journeys": "journey_id", "sessions": "session_id"}
+_MACRO = re.compile(r"create or replace temp macro (\w+)\(([^)]*)\) as\s+(.*?);", re.DOTALL)
+_DURATION: TypeAdapter[timedelta] = TypeAdapter(Duration)
+
+
+def span_us(span: Span, name: str) -> int:
+    """Microseconds of a duration: '7 days', a timedelta, or a number of seconds; raises QueryError."""
+    try:
+        if isinstance(span, bool):
+            raise ValueError(span)
+        length = timedelta(seconds=span) if isinstance(span, int | float) else _DURATION.validate_python(span)
+    except (ValidationError, ValueError, OverflowError) as error:
+        raise QueryError(
+            f"{name}: {span!r} is no duration.", expected="'7 days', '30 minutes', seconds or a timedelta"
+        ) from error
+    if length < timedelta(0):
+        raise QueryError(f"{name}: {span!r} is negative.", expected="a duration of zero or more")
+    return round(length.total_seconds() * 1_000_000)
+
+
+@cache
+def _macros() -> dict[str, tuple[tuple[str, ...], str]]:
+    text = (sql_folder() / "macros" / "statistics.sql").read_text(encoding="utf-8")
+    return {
+        name: (tuple(one.strip() for one in arguments.split(",")), " ".join(body.split()))
+        for name, arguments, body in _MACRO.findall(text)
+    }
+
+
+def call_macro(name: str, *arguments: str) -> str:
+    """The body of a macro of sql/macros/statistics.sql with the arguments put in, so that a query stands alone."""
+    names, body = _macros()[name]
+    given = dict(zip(names, arguments, strict=True))
+    return re.sub(r"\b(" + "|".join(names) + r")\b", lambda found: f"({given[found[1]]})", f"({body})")
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> str:
+    """The value; raises QueryError when it is none of the choices."""
+    if value not in choices:
+        raise QueryError(f"{name}: unknown {value!r}.", expected="one of " + ", ".join(choices))
+    return value
+
+
+def unit_column(log: EventLog, unit: str) -> str:
+    """The column of `events` that names the unit."""
+    check_choice("unit", unit, tuple(UNIT_COLUMNS))
+    column = UNIT_COLUMNS[unit]
+    log.require_columns([column])
+    return column
+
+
+def counted_events(log: EventLog, unit: str, also: str = "false") -> str:
+    """The condition on `events` under which an event counts in questions about the unit.
+
+    Background events count only where a question names them (`also`); journeys and sessions that no person
+    makes (is_flagged) are kept out of rates.
+    """
+    column = UNIT_COLUMNS[unit]
+    parts = [f"{column} is not null"]
+    if "is_background" in log.columns:
+        parts.append(f"(not is_background or {also})")
+    if not log.is_loaded:
+        parts.append(
+            "(journey_id is null or journey_id not in (select journey_id from journeys where is_flagged))"
+        )
+    return " and ".join(parts)
+
+
+def event_order(log: EventLog) -> str:
+    """The columns that put a unit's events into their total order."""
+    return ", ".join(("occurred_us", *log.tie_order))

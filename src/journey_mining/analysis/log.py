@@ -1,0 +1,151 @@
+"""The event log that questions are asked of: a published database, or events loaded into memory."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from journey_mining.errors import QueryError
+from journey_mining.warehouse import Connection
+
+MISSING = "(missing)"
+"""Touchpoint of an event that names none: it matches nothing, and no transition bridges it."""
+NEAR = 0.8
+"""Similarity (difflib) from which an unknown name is taken for a misspelt one."""
+ENRICHED = frozenset({"session_id", "journey_id", "stage", "channel"})
+"""Columns of `events` that a log in memory has only after its journeys were derived."""
+
+
+@dataclass
+class EventLog:
+    """Events and what was derived from them, behind one connection.
+
+    `derive` makes a table be there (nothing to do in a published database, a model to run in memory);
+    `tie_order` are the columns that order events of equal time.
+    """
+
+    connection: Connection
+    derive: Callable[[str], None]
+    tie_order: tuple[str, ...]
+    is_loaded: bool
+    """Loaded into memory: names that no event has may be meant, since such a log is often a part."""
+    declared: tuple[str, ...] = ()
+    """Touchpoints that may occur though no event has them."""
+    settings: dict[str, str | None] = field(default_factory=dict)
+
+    def require(self, *tables: str) -> None:
+        """Make the tables be there."""
+        for table in tables:
+            self.derive(table)
+
+    def read(self, query: str) -> pd.DataFrame:
+        """The rows of a query; raises QueryError."""
+        try:
+            return self.connection.execute(query).df()
+        except duckdb.Error as error:
+            raise QueryError(f"The query failed: {str(error).strip()}") from error
+
+    def value(self, query: str) -> Any:
+        """The first column of the only row of a query."""
+        rows = self.connection.execute(query).fetchall()
+        return rows[0][0] if rows else None
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Columns of `events` with their types, also those that are derived on demand."""
+        rows = self.connection.execute("describe events").fetchall()
+        found = {str(row[0]): str(row[1]) for row in rows}
+        return {**dict.fromkeys(sorted(ENRICHED), "VARCHAR"), **found} if self.is_loaded else found
+
+    def require_columns(self, names: Iterable[str]) -> None:
+        """Make columns of `events` be there; raises QueryError naming the nearest one."""
+        known = {name.lower(): name for name in self.columns}
+        for name in names:
+            if name.lower() not in known:
+                near = difflib.get_close_matches(name.lower(), known, 1, 0.6)
+                raise QueryError(
+                    f"The events have no column '{name}'.",
+                    expected="one of " + ", ".join(known.values()),
+                    fix=f"did you mean '{known[near[0]]}'?" if near else "name one of these",
+                )
+            if self.is_loaded and name.lower() in ENRICHED:
+                self.require("events")
+
+    @cached_property
+    def touchpoints(self) -> list[str]:
+        """The names of all touchpoints, sorted."""
+        rows = self.connection.execute(
+            "select distinct touchpoint from events where touchpoint is not null order by touchpoint"
+        ).fetchall()
+        return [str(row[0]) for row in rows]
+
+    @cached_property
+    def stages(self) -> list[str]:
+        """The stages in their order."""
+        self.require("stages")
+        rows = self.connection.execute("select stage from stages order by stage_number").fetchall()
+        return [str(row[0]) for row in rows]
+
+    @cached_property
+    def cutoff_us(self) -> int:
+        """The horizon of the data in microseconds: the run's cutoff, or the latest event."""
+        if not self.is_loaded and self.settings.get("cutoff_at"):
+            return int(self.value(f"select epoch_us(timestamptz '{self.settings['cutoff_at']}')"))
+        return int(self.value("select coalesce(max(occurred_us), 0) from events"))
+
+    def check_touchpoint(self, name: str) -> str:
+        """The name itself; raises QueryError naming the nearest touchpoints when no event has it.
+
+        In a log in memory an unknown name that resembles none is answered (nobody reached it) with a warning.
+        """
+        known = self.touchpoints
+        if name in known or name in self.declared:
+            return name
+        near = nearest(name, known, NEAR if self.is_loaded else 0.4)
+        if near or not self.is_loaded:
+            raise QueryError(
+                f"No event has the touchpoint '{name}'.",
+                expected=_listed(known),
+                fix=f"did you mean {' or '.join(repr(one) for one in near)}?"
+                if near
+                else "name one of these",
+            )
+        warnings.warn(f"No event has the touchpoint '{name}': nobody reached it.", UserWarning, stacklevel=6)
+        return name
+
+    def check_stage(self, name: str) -> str:
+        """The stage itself; raises QueryError naming the nearest stages."""
+        if name not in self.stages:
+            near = difflib.get_close_matches(name, self.stages, 1, 0.5)
+            raise QueryError(
+                f"There is no stage '{name}'.",
+                expected="one of " + ", ".join(self.stages),
+                fix=f"did you mean '{near[0]}'?" if near else "name one of these",
+            )
+        return name
+
+
+def nearest(name: str, known: Iterable[str], cutoff: float) -> list[str]:
+    """Up to three known names that resemble `name`, whatever their case, blanks and hyphens.
+
+    >>> nearest("Add to cart", ["add_to_cart", "catalog"], 0.8)
+    ['add_to_cart']
+    """
+    plain = {_plain(one): one for one in known}
+    return [plain[one] for one in difflib.get_close_matches(_plain(name), plain, 3, cutoff)]
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace(" ", "_").replace("-", "_")
+
+
+def _listed(known: list[str]) -> str:
+    shown = ", ".join(known[:20])
+    return f"one of {shown}" + (f", … ({len(known)} in all)" if len(known) > 20 else "")

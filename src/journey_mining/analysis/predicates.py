@@ -1,0 +1,125 @@
+"""Steps and other conditions of a question, as SQL over the columns of `events`.
+
+A condition is a touchpoint's name, {"stage": name}, {"where": predicate}, or a mapping with several of them.
+A predicate is parsed and allow-listed, as the rules of journey.yaml are, and written anew from its parsed form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlglot
+from sqlglot import expressions as exp
+
+from journey_mining.analysis.log import EventLog
+from journey_mining.errors import QueryError
+from journey_mining.warehouse import quoted
+
+Condition = str | Mapping[str, Any]
+KEYS = ("touchpoint", "stage", "where", "name")
+ALLOWED: tuple[type[exp.Expr], ...] = (
+    exp.And, exp.Or, exp.Not, exp.Paren, exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null,
+    exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In, exp.Is, exp.Like, exp.ILike,
+    exp.RegexpLike, exp.RegexpFullMatch, exp.Lower, exp.Upper, exp.Trim, exp.Coalesce, exp.StartsWith,
+    exp.EndsWith, exp.Contains, exp.Escape, exp.Length, exp.Tuple, exp.Neg, exp.Add, exp.Sub, exp.Mul, exp.Div,
+    exp.Mod, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Cast, exp.DataType,
+)  # fmt: skip
+PREDICATES = (
+    exp.And, exp.Or, exp.Not, exp.Paren, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In, exp.Is,
+    exp.Like, exp.ILike, exp.RegexpLike, exp.RegexpFullMatch, exp.StartsWith, exp.EndsWith, exp.Contains, exp.Boolean,
+    exp.Column, exp.Escape, exp.NullSafeEQ, exp.NullSafeNEQ,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Matcher:
+    """A checked condition: its label and its SQL, which is never NULL."""
+
+    label: str
+    sql: str
+
+
+def build_matcher(log: EventLog, condition: Condition) -> Matcher:
+    """The condition as SQL over `events`; raises QueryError for unknown names, columns and syntax."""
+    if isinstance(condition, str):
+        condition = {"touchpoint": condition}
+    if not isinstance(condition, Mapping) or not condition.keys() & set(KEYS[:3]):
+        raise QueryError(
+            f"{condition!r} is no step.",
+            expected='a touchpoint, {"stage": name} or {"where": "SQL predicate"}',
+        )
+    if unknown := condition.keys() - set(KEYS):
+        raise QueryError(f"A step has no '{sorted(unknown)[0]}'.", expected="one of " + ", ".join(KEYS))
+    parts, labels = [], []
+    if "touchpoint" in condition:
+        name = log.check_touchpoint(str(condition["touchpoint"]))
+        parts.append(f"touchpoint = {quoted(name)}")
+        labels.append(name)
+    if "stage" in condition:
+        name = log.check_stage(str(condition["stage"]))
+        log.require_columns(["stage"])
+        parts.append(f"stage = {quoted(name)}")
+        labels.append(f"stage {name}")
+    if "where" in condition:
+        where = build_predicate(log, condition["where"])
+        parts.append(where)
+        labels.append(where)
+    label = str(condition.get("name", " and ".join(labels)))
+    return Matcher(label, f"coalesce({' and '.join(parts)}, false)")
+
+
+def build_predicate(log: EventLog, predicate: str | Mapping[str, Any]) -> str:
+    """A predicate over the columns of `events` as DuckDB SQL, from its text or from a mapping column -> value."""
+    if isinstance(predicate, Mapping):
+        log.require_columns(predicate)
+        parts = [_equality(column, value) for column, value in predicate.items()]
+        return f"({' and '.join(parts)})" if parts else "true"
+    try:
+        tree = sqlglot.parse_one(predicate, dialect="duckdb")
+    except sqlglot.errors.SqlglotError as error:
+        problem = str(error).split("\n", 1)[0]
+        raise QueryError(
+            f"This is no SQL predicate: {problem}",
+            found=predicate,
+            fix="write for example: channel = 'email' and value > 10",
+        ) from error
+    _check_tree(log, tree, predicate)
+    return f"({tree.sql(dialect='duckdb', comments=False)})"
+
+
+def _equality(column: str, value: Any) -> str:
+    name = quoted_name(column)
+    if value is None:
+        return f"{name} is null"
+    if isinstance(value, bool | int | float):
+        return f"{name} = {value!r}".replace("True", "true").replace("False", "false")
+    return f"cast({name} as varchar) = {quoted(str(value))}"
+
+
+def _check_tree(log: EventLog, tree: exp.Expr, predicate: str) -> None:
+    columns = []
+    for node in tree.walk():
+        if isinstance(node, exp.Column):
+            if node.table:
+                raise QueryError(f"{node.sql()} names a table.", found=predicate, fix="name the column only")
+            columns.append(node.name)
+        elif not isinstance(node, ALLOWED):
+            raise QueryError(
+                f"A predicate may not use {node.key.upper()}.",
+                found=predicate,
+                expected="comparisons, and/or/not, in, between, like, regexp_matches, lower, upper, coalesce, + - * /",
+            )
+    log.require_columns(columns)
+    if not isinstance(tree, PREDICATES):
+        raise QueryError("The predicate is not true or false.", found=predicate, fix="compare a column")
+
+
+def quoted_name(name: str) -> str:
+    """A SQL identifier.
+
+    >>> quoted_name('a"b')
+    '"a""b"'
+    """
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,469 @@
+"""Attribution: which share of the conversions each channel is credited with, by nine rules and models.
+
+A method describes paths by totals (a credit a channel, moves of a chain, sets of channels) and turns totals into shares,
+so that one bootstrap over customers serves all of them. A share is a convention about credit, never an effect.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain, product
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from scipy import sparse
+from scipy.sparse.linalg import spsolve
+
+from journey_mining.mining.markov import MAX_ORDER, START, list_moves
+from journey_mining.mining.statistics import (
+    FloatArray,
+    MiningError,
+    Resampling,
+    bootstrap_interval,
+    sum_by_customer,
+)
+
+Path = tuple[str, ...]
+Method = Literal[
+    "first",
+    "last",
+    "last_non_direct",
+    "linear",
+    "time_decay",
+    "position",
+    "participation",
+    "markov",
+    "shapley",
+]
+METHODS: tuple[Method, ...] = get_args(Method)
+EXACT_PLAYERS = 12
+_CONVERTED, _LOST = "__converted__", "__lost__"
+_DENSE_STATES = 300
+_SECONDS_A_DAY = 86_400
+
+
+class AttributionRules(BaseModel):
+    """The choices behind the methods, and the draws behind the intervals."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    repeats: Literal["keep", "collapse"] = "keep"
+    """Whether consecutive contacts through one channel count each, or once (at the time of the last)."""
+    direct: frozenset[str] = frozenset({"direct"})
+    """Channels, in any case of letters, that last_non_direct passes over."""
+    lookback_days: float = Field(30, gt=0)
+    """How far before the conversion last_non_direct looks, days; no limit for paths without times."""
+    half_life_days: float = Field(7, gt=0)
+    """Days after which a contact's weight has halved in time_decay."""
+    first_share: float = Field(0.4, ge=0, le=1)
+    """Credit of the first contact in position; what first and last leave is shared by those between them."""
+    last_share: float = Field(0.4, ge=0, le=1)
+    """Credit of the last contact in position."""
+    order: int = Field(1, ge=1, le=MAX_ORDER)
+    """How many contacts a state of the Markov chain remembers."""
+    game: Literal["conversions", "rate"] = "conversions"
+    """What a set of channels is worth in shapley, of the paths within it: conversions, or conversions a path."""
+    permutations: int = Field(500, ge=2)
+    """Orders of channels that shapley samples where there are more than 12 and the game is rate."""
+    resampling: Resampling = Resampling()
+    """The bootstrap over customers."""
+
+    @model_validator(mode="after")
+    def _leave_no_debt(self) -> AttributionRules:
+        if not 0 < self.first_share + self.last_share <= 1:
+            raise ValueError("first_share + last_share must lie above 0 and not above 1")
+        return self
+
+
+@dataclass(frozen=True)
+class Unavailable:
+    """The answer of a method that the data cannot give."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"unavailable, because {self.reason}"
+
+
+@dataclass(frozen=True, eq=False)
+class Removal:
+    """A chain's conversion probability, and the share of it that each channel's removal takes away (0 to 1)."""
+
+    conversion_probability: float
+    effects: pd.Series[float]
+
+
+@dataclass(frozen=True, eq=False)
+class ShapleyValues:
+    """Shapley values by player, with their standard errors (0 where exact)."""
+
+    values: pd.Series[float]
+    errors: pd.Series[float]
+
+
+@dataclass(frozen=True, eq=False)
+class _Paths:
+    """Checked paths in a settled order; `days` before the conversion of each contact, None without times."""
+
+    paths: list[Path]
+    days: list[FloatArray | None]
+    conversions: FloatArray
+    nulls: FloatArray
+    value: FloatArray
+    customers: Sequence[Any] | None
+    channels: list[str]
+
+
+@dataclass(frozen=True, eq=False)
+class _Design:
+    """What one conversion (or loss) of each path adds to the totals, and what shares follow from totals."""
+
+    converted: Any
+    lost: Any
+    share: Callable[[FloatArray], FloatArray]
+    extra: Callable[[FloatArray], dict[str, FloatArray]] = lambda totals: {}
+    carries_value: bool = False
+
+
+def attribute(
+    paths: pd.DataFrame, method: Method, rules: AttributionRules | None = None
+) -> pd.DataFrame | Unavailable:
+    """One row a channel, by name: channel, conversions, value, share, low, high; or why there is no answer.
+
+    `paths`: path (tuple of channels) and conversions; and, where known, nulls (times walked without converting), value
+    (of all its conversions), customer_id, times (tuple of times or of seconds, one a contact), converted_at (default:
+    the last contact). Conversions and shares sum to the conversions and 1, value to the value. Participation credits
+    every channel of a path in full: its share is of conversions in which the channel took part, and sums to more.
+    The models credit value as they share conversions; rules, and Shapley's game of conversions, path by path. Low and
+    high are the share's interval: customers drawn with replacement, or, without customer_id, conversions and nulls.
+    markov adds removal_effect; shapley adds sampling_error (standard error of the share, 0 where exact).
+    Sources: rules: Google Analytics; markov: Anderl et al. 2016; shapley: Zhao et al. 2018. Raises MiningError for
+    paths that are none.
+    """
+    rules = rules or AttributionRules()
+    if method not in METHODS:
+        raise MiningError("There is no such method.", found=str(method), expected=", ".join(METHODS))
+    read = _read_paths(paths, rules)
+    if not read.conversions.sum():
+        return Unavailable("no path converts")
+    design = _build_design(read, method, rules)
+    if isinstance(design, Unavailable):
+        return design
+    totals = np.asarray(read.conversions @ design.converted + read.nulls @ design.lost)[None, :]
+    share = design.share(totals)[0]
+    if not np.isfinite(share).all():
+        return Unavailable("no channel makes a difference to the conversions")
+    low, high = _interval(read, design, rules.resampling)
+    value = read.value @ design.converted if design.carries_value else share * read.value.sum()
+    credited = {
+        "channel": read.channels,
+        "conversions": share * read.conversions.sum(),
+        "value": np.asarray(value)[: len(share)],
+        "share": share,
+        "low": low,
+        "high": high,
+    }
+    return pd.DataFrame(credited | design.extra(totals))
+
+
+def attribute_by_all(
+    paths: pd.DataFrame, rules: AttributionRules | None = None
+) -> dict[Method, pd.DataFrame | Unavailable]:
+    """The answer of every method, in the order of METHODS."""
+    return {method: attribute(paths, method, rules) for method in METHODS}
+
+
+def estimate_removal(paths: pd.DataFrame, rules: AttributionRules | None = None) -> Removal:
+    """The removal effects of the chain of order `rules.order`, before they are normalised.
+
+    P = (I - Q)^-1 r at the start; effect(c) = 1 - P(what leads to c leads to no conversion) / P. Exact, not simulated.
+    """
+    rules = rules or AttributionRules()
+    read = _read_paths(paths, rules)
+    converted, lost, remove = _describe_moves(read, rules.order)
+    probability, effects = remove(np.asarray(read.conversions @ converted + read.nulls @ lost))
+    return Removal(probability, pd.Series(effects, index=read.channels))
+
+
+def shapley_values(
+    worth: Callable[[frozenset[str]], float], players: Iterable[str], permutations: int = 500, seed: int = 0
+) -> ShapleyValues:
+    """Each player's share of the worth of all of them: exact up to 12 players, above by sampled permutations.
+
+    Source: Shapley 1953; sampling: Castro et al. 2009. Values sum to worth(all) - worth(none), sampled or not.
+
+    >>> shapley_values(lambda players: float(len(players) == 2), ["a", "b"]).values.to_dict()
+    {'a': 0.5, 'b': 0.5}
+    """
+    names = sorted(set(players))
+    coalitions, combine = _plan_coalitions(len(names), permutations, seed)
+    known: dict[frozenset[str], float] = {}
+    for row in coalitions:
+        coalition = frozenset(name for name, is_in in zip(names, row, strict=True) if is_in)
+        known[coalition] = known[coalition] if coalition in known else float(worth(coalition))
+    worths = [known[frozenset(n for n, is_in in zip(names, row, strict=True) if is_in)] for row in coalitions]
+    values, errors = combine(np.array([worths], dtype=np.float64))
+    return ShapleyValues(pd.Series(values[0], index=names), pd.Series(errors[0], index=names))
+
+
+def _read_paths(frame: pd.DataFrame, rules: AttributionRules) -> _Paths:
+    """The checked paths, sorted, so that the order of rows decides nothing."""
+    lacking = sorted({"path", "conversions"} - set(frame.columns))
+    if lacking:
+        raise MiningError(
+            "The paths lack columns.", found=", ".join(map(str, frame)), expected=", ".join(lacking)
+        )
+    counts = {name: _read_counts(frame, name) for name in ("conversions", "nulls", "value")}
+    paths = [tuple(path) if isinstance(path, tuple | list) else () for path in frame["path"]]
+    if not all(path and all(isinstance(channel, str) for channel in path) for path in paths):
+        raise MiningError(
+            "A path is a tuple of one or more names.", found="an empty path, or one of other things"
+        )
+    days = _read_days(frame, paths)
+    if rules.repeats == "collapse":
+        kept = [[i for i, one in enumerate(path) if path[i + 1 : i + 2] != (one,)] for path in paths]
+        paths = [tuple(path[i] for i in places) for path, places in zip(paths, kept, strict=True)]
+        days = [one if one is None else one[places] for one, places in zip(days, kept, strict=True)]
+    customers = list(frame["customer_id"]) if "customer_id" in frame.columns else None
+    keys = [paths, *(numbers.tolist() for numbers in counts.values()), map(str, customers or paths)]
+    rows = [row for row, _ in sorted(enumerate(zip(*keys, strict=True)), key=lambda pair: pair[1])]
+    return _Paths(
+        paths=[paths[row] for row in rows],
+        days=[days[row] for row in rows],
+        **{name: numbers[rows] for name, numbers in counts.items()},
+        customers=customers and [customers[row] for row in rows],
+        channels=sorted(set(chain.from_iterable(paths))),
+    )
+
+
+def _read_counts(frame: pd.DataFrame, name: str) -> FloatArray:
+    """A column of numbers, 0 where it is missing; counts must be whole and not negative."""
+    if name not in frame.columns:
+        return np.zeros(len(frame))
+    numbers = np.asarray(pd.to_numeric(frame[name]).fillna(0), dtype=np.float64)
+    is_wrong = ~np.isfinite(numbers) if name == "value" else ~((numbers >= 0) & (numbers % 1 == 0))
+    if is_wrong.any():
+        raise MiningError(f"The column {name} holds what it cannot.", found=f"{numbers[is_wrong][0]:g}")
+    return numbers
+
+
+def _read_days(frame: pd.DataFrame, paths: list[Path]) -> list[FloatArray | None]:
+    """Days from each contact to the conversion, None for a path without times."""
+    if "times" not in frame.columns:
+        return [None] * len(frame)
+    times = [list(one) if isinstance(one, tuple | list | np.ndarray) else [] for one in frame["times"]]
+    if any(one and len(one) != len(path) for one, path in zip(times, paths, strict=True)):
+        raise MiningError("A path needs one time a contact.", found="another number of times")
+    ends: list[Any] = list(frame["converted_at"]) if "converted_at" in frame.columns else [None] * len(frame)
+    spans = [
+        [*one, one[-1] if end is None or end is pd.NaT or end != end else end] if one else []
+        for one, end in zip(times, ends, strict=True)
+    ]
+    flat = pd.Series(list(chain.from_iterable(spans)))
+    if not pd.api.types.is_numeric_dtype(flat):
+        flat = (pd.to_datetime(flat, utc=True) - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
+    seconds = np.split(flat.to_numpy(np.float64), np.cumsum([len(span) for span in spans])[:-1])
+    days = [(one[-1] - one[:-1]) / _SECONDS_A_DAY if len(one) else None for one in seconds]
+    if any(one is not None and not (one >= 0).all() for one in days):
+        raise MiningError("A contact has a missing time, or one after its conversion.")
+    return days
+
+
+def _interval(read: _Paths, design: _Design, plan: Resampling) -> tuple[FloatArray, FloatArray]:
+    """Low and high of the shares, customers drawn anew."""
+    if read.customers is None:
+        outcomes, counts = sparse.vstack([design.converted, design.lost]), np.r_[read.conversions, read.nulls]
+        return bootstrap_interval(outcomes, design.share, counts=counts, plan=plan)
+    walked = sparse.diags_array(read.conversions) @ design.converted
+    walked = walked + sparse.diags_array(read.nulls) @ design.lost
+    _, by_customer = sum_by_customer(read.customers, walked)
+    return bootstrap_interval(by_customer, design.share, plan=plan)
+
+
+def _build_design(read: _Paths, method: Method, rules: AttributionRules) -> _Design | Unavailable:
+    """The totals and shares of a method."""
+    if method == "markov":
+        return _design_markov(read, rules)
+    if method == "shapley" and rules.game == "rate":
+        return _design_rate_game(read, rules)
+    untimed = sum(
+        1 for days, count in zip(read.days, read.conversions, strict=True) if count and days is None
+    )
+    if method == "time_decay" and untimed:
+        return Unavailable(f"{untimed} of {int((read.conversions > 0).sum())} converting paths have no times")
+    return _design_credits(read, method, rules)
+
+
+def _design_credits(read: _Paths, method: Method, rules: AttributionRules) -> _Design:
+    """Credit path by path. The last total is the conversions, of which shares are taken."""
+    column = {channel: place for place, channel in enumerate(read.channels)}
+    rows, columns, credits = [], [], []
+    for row, (path, days) in enumerate(zip(read.paths, read.days, strict=True)):
+        if read.conversions[row]:
+            weights = _weigh_contacts(path, days, method, rules)
+            rows += [row] * (len(path) + 1)
+            columns += [*(column[channel] for channel in path), len(column)]
+            credits += [*weights, 1.0]
+    shape = (len(read.paths), len(column) + 1)
+    converted = sparse.csr_array((np.array(credits), (rows, columns)), shape=shape)
+
+    def share(totals: FloatArray) -> FloatArray:
+        return totals[:, :-1] / np.where(totals[:, -1:] > 0, totals[:, -1:], np.nan)
+
+    exact = {"sampling_error": np.zeros(len(column))} if method == "shapley" else {}
+    return _Design(converted, sparse.csr_array(shape), share, lambda totals: exact, carries_value=True)
+
+
+def _weigh_contacts(
+    path: Path, days: FloatArray | None, method: Method, rules: AttributionRules
+) -> FloatArray:
+    """The credit of each contact of a converting path; sums to 1 (participation: to the number of channels).
+
+    Shapley's value of the game "conversions of the paths within the set" is an equal share for every channel of a
+    path, exact for any number of channels (Zhao et al. 2018, eq. 8).
+    """
+    weights = np.zeros(len(path))
+    if method == "first":
+        weights[0] = 1
+    elif method == "last":
+        weights[-1] = 1
+    elif method == "last_non_direct":
+        weights[_find_last_non_direct(path, days, rules)] = 1
+    elif method == "linear":
+        weights[:] = 1 / len(path)
+    elif method == "position":
+        middle = 1 - rules.first_share - rules.last_share
+        weights[1:-1] = middle / max(1, len(path) - 2)
+        weights[0] += rules.first_share
+        weights[-1] += rules.last_share
+        weights /= weights.sum()
+    elif method == "time_decay" and days is not None:
+        weights = np.exp2(-(days - days.min()) / rules.half_life_days)
+        weights /= weights.sum()
+    else:
+        firsts = [path.index(channel) for channel in set(path)]
+        weights[firsts] = 1 / (len(firsts) if method == "shapley" else 1)
+    return weights
+
+
+def _find_last_non_direct(path: Path, days: FloatArray | None, rules: AttributionRules) -> int:
+    """The place of the last contact within the lookback that is not direct; of the last contact when there is none."""
+    direct = {channel.casefold() for channel in rules.direct}
+    for place in reversed(range(len(path))):
+        if days is not None and days[place] > rules.lookback_days:
+            break
+        if path[place].casefold() not in direct:
+            return place
+    return len(path) - 1
+
+
+def _describe_moves(
+    read: _Paths, order: int
+) -> tuple[Any, Any, Callable[[FloatArray], tuple[float, FloatArray]]]:
+    """The moves of a conversion and of a loss of each path, and what takes moves to P and the removal effects."""
+    columns: dict[tuple[Path, str], int] = {}
+    cells: dict[str, list[tuple[int, int]]] = {_CONVERTED: [], _LOST: []}
+    for end, row in product(cells, range(len(read.paths))):
+        for move in list_moves(read.paths[row], order, end):
+            cells[end].append((row, columns.setdefault(move, len(columns))))
+    shape = (len(read.paths), len(columns))
+    converted, lost = (
+        sparse.csr_array((np.ones(len(found)), tuple(np.array(found).T)), shape=shape)
+        for found in cells.values()
+    )
+    # The first state is the start, for every path begins there.
+    states = list(dict.fromkeys(context for context, _ in columns))
+    number = {state: place for place, state in enumerate(states)}
+    number |= {
+        (*state, end)[-order:]: len(states) + lost for state in states for lost, end in enumerate(cells)
+    }
+    sources = np.array([number[context] for context, _ in columns])
+    targets = np.array([number[(*context, symbol)[-order:]] for context, symbol in columns])
+    survivors = [np.flatnonzero([c not in state for state in states]) for c in read.channels]
+
+    def remove(totals: FloatArray) -> tuple[float, FloatArray]:
+        left = np.bincount(sources, weights=totals, minlength=len(states))
+        chances = totals / np.where(left > 0, left, 1)[sources]
+        square = (len(states), len(states) + 2)
+        matrix = sparse.csr_array((chances, (sources, targets)), shape=square)
+        matrix = matrix.toarray() if len(states) <= _DENSE_STATES else matrix
+        probability = _convert_from_start(matrix, np.arange(len(states)))
+        rest = np.array([_convert_from_start(matrix, kept) for kept in survivors])
+        return probability, 1 - rest / probability if probability else np.full(len(rest), np.nan)
+
+    return converted, lost, remove
+
+
+def _convert_from_start(matrix: Any, kept: NDArray[np.int_]) -> float:
+    """The probability to convert when only the kept states (the start first) lead on."""
+    inner, exits = matrix[kept][:, kept], matrix[kept][:, [-2]]
+    if sparse.issparse(matrix):
+        left = (sparse.eye_array(len(kept)) - inner).tocsc()
+        return float(spsolve(left, exits.toarray().ravel())[0])
+    return float(np.linalg.solve(np.eye(len(kept)) - inner, exits)[0, 0])
+
+
+def _design_markov(read: _Paths, rules: AttributionRules) -> _Design:
+    """Moves as totals; shares are the removal effects, normalised."""
+    converted, lost, remove = _describe_moves(read, rules.order)
+
+    def share(totals: FloatArray) -> FloatArray:
+        effects = np.array([remove(row)[1] for row in totals])
+        sums = effects.sum(axis=1, keepdims=True)
+        return effects / np.where(sums > 0, sums, np.nan)
+
+    return _Design(converted, lost, share, lambda totals: {"removal_effect": remove(totals[0])[1]})
+
+
+def _design_rate_game(read: _Paths, rules: AttributionRules) -> _Design:
+    """Sets of channels as totals, converted and lost; shares are Shapley values of the conversion rate."""
+    sets = sorted({tuple(sorted(set(path))) for path in read.paths})
+    column = {one: place for place, one in enumerate(sets)}
+    places = np.array([column[tuple(sorted(set(path)))] for path in read.paths])
+    rows, shape = np.arange(len(places)), (len(places), 2 * len(sets))
+    converted, lost = (
+        sparse.csr_array((np.ones(len(places)), (rows, places + shift)), shape=shape)
+        for shift in (0, len(sets))
+    )
+    members = np.array([[channel in one for channel in read.channels] for one in sets])
+    plan = _plan_coalitions(len(read.channels), rules.permutations, rules.resampling.seed)
+    coalitions, combine = plan
+    within = (members.astype(float) @ ~coalitions.T == 0).astype(float)
+
+    def solve(totals: FloatArray) -> tuple[FloatArray, FloatArray]:
+        won, missed = totals[:, : len(sets)] @ within, totals[:, len(sets) :] @ within
+        values, errors = combine(won / np.where(won + missed > 0, won + missed, np.inf))
+        worth = values.sum(axis=1, keepdims=True)
+        return values / np.where(worth > 0, worth, np.nan), errors / worth
+
+    return _Design(converted, lost, lambda t: solve(t)[0], lambda t: {"sampling_error": solve(t)[1][0]})
+
+
+Combine = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
+
+
+def _plan_coalitions(count: int, permutations: int, seed: int) -> tuple[NDArray[np.bool_], Combine]:
+    """Coalitions (rows) to be valued, and what takes their worths (games x rows) to values and errors by player."""
+    if count <= EXACT_PLAYERS:
+        every = (np.arange(2**count)[:, None] >> np.arange(count) & 1).astype(bool)
+        sizes = every.sum(axis=1)
+        gain = [1 / (count * math.comb(count - 1, size - 1)) if size else 0.0 for size in range(count + 1)]
+        loss = [
+            1 / (count * math.comb(count - 1, size)) if size < count else 0.0 for size in range(count + 1)
+        ]
+        weights = np.where(every, np.array(gain)[sizes, None], -np.array(loss)[sizes, None])
+        return every, lambda worths: (worths @ weights, np.zeros((len(worths), count)))
+    ranks = np.random.default_rng(seed).permuted(np.tile(np.arange(count), (permutations, 1)), axis=1)
+    joined = ranks[:, None, :] < np.arange(count + 1)[None, :, None]
+
+    def combine(worths: FloatArray) -> tuple[FloatArray, FloatArray]:
+        steps = np.diff(worths.reshape(len(worths), permutations, count + 1), axis=2)
+        gains = np.take_along_axis(steps, np.broadcast_to(ranks, steps.shape), axis=2)
+        return gains.mean(axis=1), gains.std(axis=1, ddof=1) / math.sqrt(permutations)
+
+    return joined.reshape(-1, count), combine
