@@ -203,13 +203,16 @@ class Lab:
         context.cutoff_us = micros(cutoff) if isinstance(cutoff, str) else cutoff or max(times, default=0)
         return context
 
+    def _is_fresh(self) -> bool:
+        return self.warehouse.value("select count(*) from run_history") == 0
+
     def _context(self, config: Config) -> RunContext:
         now = datetime(2027, 1, 1, tzinfo=UTC)
         nowhere = Path("nowhere")
         return RunContext(
             config,
             Home(nowhere),
-            f"run_{next(self._numbers)}",
+            "test" if self._is_fresh() else f"test_{next(self._numbers)}",
             now,
             nowhere,
             self.warehouse,

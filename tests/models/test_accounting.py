@@ -366,22 +366,32 @@ def test_values_are_added_exactly(lab: Lab) -> None:
 
 
 def test_days_come_in_order_and_only_with_events(lab: Lab) -> None:
-    """A day without an event has no row."""
+    """A day without an event has no row; a day long ago comes first."""
     given_days(
         lab,
         """
     event_id | local_date
     a        | 03-05
     b        | 03-02
+    c        | 03-09
+    d        | 02-28
+    e        | 03-07
     """,
+    )
+    lab.warehouse.execute(
+        "insert into events by name select 'f' as event_id, date '1901-01-01' as local_date"
     )
     lab.build("kpi_daily")
     lab.expect(
         "kpi_daily",
         """
     local_date | event_count | converted_count | value
+    01-01      | 1           | 0               |
+    02-28      | 1           | 0               |
     03-02      | 1           | 0               |
     03-05      | 1           | 0               |
+    03-07      | 1           | 0               |
+    03-09      | 1           | 0               |
     """,
     )
 
@@ -395,7 +405,7 @@ def test_runs_are_listed_from_the_oldest(lab: Lab) -> None:
         "run_history",
         """
     run_id | cutoff_at   | started_at  | seconds | version | config_fingerprint | model_fingerprint | event_count | customer_count | session_count | journey_count
-    r3     | 03-01 00:00 | 03-09 01:00 | 3       | 1.1     | c2                 | m2                | 50          | 40             | 30            | 20
+    r0     | 03-01 00:00 | 03-09 01:00 | 3       | 1.1     | c2                 | m2                | 50          | 40             | 30            | 20
     r2     | 03-08 00:00 | 03-08 01:00 | 2       | 1.0     | c1                 | m1                | 5           | 4              | 3             | 2
     r1     | 03-08 00:00 | 03-08 01:00 | 2       | 1.0     | c1                 | m1                | 5           | 4              | 3             | 2
     """,
@@ -407,7 +417,7 @@ def test_runs_are_listed_from_the_oldest(lab: Lab) -> None:
     run_id | cutoff_at   | started_at  | seconds | version | config_fingerprint | model_fingerprint | event_count | customer_count | session_count | journey_count
     r1     | 03-08 00:00 | 03-08 01:00 | 2       | 1.0     | c1                 | m1                | 5           | 4              | 3             | 2
     r2     | 03-08 00:00 | 03-08 01:00 | 2       | 1.0     | c1                 | m1                | 5           | 4              | 3             | 2
-    r3     | 03-01 00:00 | 03-09 01:00 | 3       | 1.1     | c2                 | m2                | 50          | 40             | 30            | 20
+    r0     | 03-01 00:00 | 03-09 01:00 | 3       | 1.1     | c2                 | m2                | 50          | 40             | 30            | 20
     """,
     )
 
@@ -424,7 +434,7 @@ def test_a_run_enters_its_counts(lab: Lab) -> None:
     lab.expect(
         "runs",
         """
-    run_id | cutoff_at   | event_count | customer_count | session_count | journey_count
-    test   | 03-02 13:00 | 4           | 2              | 3             | 2
+    cutoff_at   | event_count | customer_count | session_count | journey_count
+    03-02 13:00 | 4           | 2              | 3             | 2
     """,
     )

@@ -39,6 +39,8 @@ class EventLog:
     declared: tuple[str, ...] = ()
     """Touchpoints that may occur though no event has them."""
     settings: dict[str, str | None] = field(default_factory=dict)
+    keep: Any = None
+    """What must live as long as the log: the temporary folder of a log in memory."""
 
     def require(self, *tables: str) -> None:
         """Make the tables be there."""

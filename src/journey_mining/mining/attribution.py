@@ -9,40 +9,32 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain, product
+from functools import cache
+from itertools import chain, compress
 from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
+from scipy.special import comb
 
-from journey_mining.mining.markov import MAX_ORDER, START, list_moves
-from journey_mining.mining.statistics import (
-    FloatArray,
-    MiningError,
-    Resampling,
-    bootstrap_interval,
-    sum_by_customer,
-)
+from journey_mining.mining.graph import END, START
+from journey_mining.mining.markov import MAX_ORDER, list_moves
+from journey_mining.mining.statistics import FloatArray, MiningError, Resampling, bootstrap_interval
 
 Path = tuple[str, ...]
+Combine = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 Method = Literal[
-    "first",
-    "last",
-    "last_non_direct",
-    "linear",
-    "time_decay",
-    "position",
-    "participation",
-    "markov",
-    "shapley",
-]
+    "first", "last", "last_non_direct", "linear", "time_decay", "position", "participation", "markov", "shapley"
+]  # fmt: skip
 METHODS: tuple[Method, ...] = get_args(Method)
 EXACT_PLAYERS = 12
-_CONVERTED, _LOST = "__converted__", "__lost__"
+PERMUTATIONS = 500
+FIRST_SHARE = LAST_SHARE = 0.4
+_CONVERTED, _LOST = "\0converted", "\0lost"
 _DENSE_STATES = 300
 _SECONDS_A_DAY = 86_400
 
@@ -60,24 +52,12 @@ class AttributionRules(BaseModel):
     """How far before the conversion last_non_direct looks, days; no limit for paths without times."""
     half_life_days: float = Field(7, gt=0)
     """Days after which a contact's weight has halved in time_decay."""
-    first_share: float = Field(0.4, ge=0, le=1)
-    """Credit of the first contact in position; what first and last leave is shared by those between them."""
-    last_share: float = Field(0.4, ge=0, le=1)
-    """Credit of the last contact in position."""
     order: int = Field(1, ge=1, le=MAX_ORDER)
     """How many contacts a state of the Markov chain remembers."""
     game: Literal["conversions", "rate"] = "conversions"
     """What a set of channels is worth in shapley, of the paths within it: conversions, or conversions a path."""
-    permutations: int = Field(500, ge=2)
-    """Orders of channels that shapley samples where there are more than 12 and the game is rate."""
     resampling: Resampling = Resampling()
     """The bootstrap over customers."""
-
-    @model_validator(mode="after")
-    def _leave_no_debt(self) -> AttributionRules:
-        if not 0 < self.first_share + self.last_share <= 1:
-            raise ValueError("first_share + last_share must lie above 0 and not above 1")
-        return self
 
 
 @dataclass(frozen=True)
@@ -90,20 +70,7 @@ class Unavailable:
         return f"unavailable, because {self.reason}"
 
 
-@dataclass(frozen=True, eq=False)
-class Removal:
-    """A chain's conversion probability, and the share of it that each channel's removal takes away (0 to 1)."""
-
-    conversion_probability: float
-    effects: pd.Series[float]
-
-
-@dataclass(frozen=True, eq=False)
-class ShapleyValues:
-    """Shapley values by player, with their standard errors (0 where exact)."""
-
-    values: pd.Series[float]
-    errors: pd.Series[float]
+Answer = pd.DataFrame | Unavailable
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,9 +97,7 @@ class _Design:
     carries_value: bool = False
 
 
-def attribute(
-    paths: pd.DataFrame, method: Method, rules: AttributionRules | None = None
-) -> pd.DataFrame | Unavailable:
+def attribute(paths: pd.DataFrame, method: Method, rules: AttributionRules | None = None) -> Answer:
     """One row a channel, by name: channel, conversions, value, share, low, high; or why there is no answer.
 
     `paths`: path (tuple of channels) and conversions; and, where known, nulls (times walked without converting), value
@@ -146,8 +111,6 @@ def attribute(
     paths that are none.
     """
     rules = rules or AttributionRules()
-    if method not in METHODS:
-        raise MiningError("There is no such method.", found=str(method), expected=", ".join(METHODS))
     read = _read_paths(paths, rules)
     if not read.conversions.sum():
         return Unavailable("no path converts")
@@ -158,7 +121,13 @@ def attribute(
     share = design.share(totals)[0]
     if not np.isfinite(share).all():
         return Unavailable("no channel makes a difference to the conversions")
-    low, high = _interval(read, design, rules.resampling)
+    low, high = bootstrap_interval(
+        sparse.vstack([design.converted, design.lost]),
+        design.share,
+        counts=np.concatenate([read.conversions, read.nulls]),
+        customers=read.customers and [*read.customers, *read.customers],
+        plan=rules.resampling,
+    )
     value = read.value @ design.converted if design.carries_value else share * read.value.sum()
     credited = {
         "channel": read.channels,
@@ -171,59 +140,60 @@ def attribute(
     return pd.DataFrame(credited | design.extra(totals))
 
 
-def attribute_by_all(
-    paths: pd.DataFrame, rules: AttributionRules | None = None
-) -> dict[Method, pd.DataFrame | Unavailable]:
+def attribute_by_all(paths: pd.DataFrame, rules: AttributionRules | None = None) -> dict[Method, Answer]:
     """The answer of every method, in the order of METHODS."""
     return {method: attribute(paths, method, rules) for method in METHODS}
 
 
-def estimate_removal(paths: pd.DataFrame, rules: AttributionRules | None = None) -> Removal:
-    """The removal effects of the chain of order `rules.order`, before they are normalised.
+def estimate_removal(
+    paths: pd.DataFrame, rules: AttributionRules | None = None
+) -> tuple[float, pd.Series[float]]:
+    """The conversion probability P of the chain of order `rules.order`, and each channel's removal effect (0 to 1).
 
     P = (I - Q)^-1 r at the start; effect(c) = 1 - P(what leads to c leads to no conversion) / P. Exact, not simulated.
     """
     rules = rules or AttributionRules()
     read = _read_paths(paths, rules)
-    converted, lost, remove = _describe_moves(read, rules.order)
-    probability, effects = remove(np.asarray(read.conversions @ converted + read.nulls @ lost))
-    return Removal(probability, pd.Series(effects, index=read.channels))
+    space, converted, lost = _describe_moves(read, rules.order)
+    probability, effects = space.remove(np.asarray(read.conversions @ converted + read.nulls @ lost))
+    return probability, pd.Series(effects, index=read.channels)
 
 
 def shapley_values(
-    worth: Callable[[frozenset[str]], float], players: Iterable[str], permutations: int = 500, seed: int = 0
-) -> ShapleyValues:
-    """Each player's share of the worth of all of them: exact up to 12 players, above by sampled permutations.
+    worth: Callable[[frozenset[str]], float],
+    players: Iterable[str],
+    permutations: int = PERMUTATIONS,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Each player's `value`, a share of the worth of all of them, and its `error`: one row a player, by name.
 
-    Source: Shapley 1953; sampling: Castro et al. 2009. Values sum to worth(all) - worth(none), sampled or not.
+    Exact up to 12 players (error 0), above by sampled permutations (standard error). Values sum to worth(all) -
+    worth(none) either way. Sources: Shapley 1953; sampling: Castro et al. 2009.
 
-    >>> shapley_values(lambda players: float(len(players) == 2), ["a", "b"]).values.to_dict()
+    >>> shapley_values(lambda players: float(len(players) == 2), ["a", "b"])["value"].to_dict()
     {'a': 0.5, 'b': 0.5}
     """
-    names = sorted(set(players))
+    names, value = sorted(set(players)), cache(worth)
     coalitions, combine = _plan_coalitions(len(names), permutations, seed)
-    known: dict[frozenset[str], float] = {}
-    for row in coalitions:
-        coalition = frozenset(name for name, is_in in zip(names, row, strict=True) if is_in)
-        known[coalition] = known[coalition] if coalition in known else float(worth(coalition))
-    worths = [known[frozenset(n for n, is_in in zip(names, row, strict=True) if is_in)] for row in coalitions]
+    worths = [value(frozenset(compress(names, row))) for row in coalitions]
     values, errors = combine(np.array([worths], dtype=np.float64))
-    return ShapleyValues(pd.Series(values[0], index=names), pd.Series(errors[0], index=names))
+    return pd.DataFrame({"value": values[0], "error": errors[0]}, index=pd.Index(names))
 
 
 def _read_paths(frame: pd.DataFrame, rules: AttributionRules) -> _Paths:
     """The checked paths, sorted, so that the order of rows decides nothing."""
     lacking = sorted({"path", "conversions"} - set(frame.columns))
     if lacking:
-        raise MiningError(
-            "The paths lack columns.", found=", ".join(map(str, frame)), expected=", ".join(lacking)
-        )
+        raise MiningError("The paths lack columns.", expected=", ".join(lacking))
     counts = {name: _read_counts(frame, name) for name in ("conversions", "nulls", "value")}
     paths = [tuple(path) if isinstance(path, tuple | list) else () for path in frame["path"]]
-    if not all(path and all(isinstance(channel, str) for channel in path) for path in paths):
+    names = set(chain.from_iterable(paths))
+    if not all(paths) or not all(isinstance(name, str) for name in names) or names & {START, END}:
         raise MiningError(
-            "A path is a tuple of one or more names.", found="an empty path, or one of other things"
+            "A path is a tuple of one or more channels.", found="an empty path, or other things in it"
         )
+    if ((counts["value"] != 0) & (counts["conversions"] == 0)).any():
+        raise MiningError("Value belongs to conversions.", found="a path with value and without a conversion")
     days = _read_days(frame, paths)
     if rules.repeats == "collapse":
         kept = [[i for i, one in enumerate(path) if path[i + 1 : i + 2] != (one,)] for path in paths]
@@ -237,7 +207,7 @@ def _read_paths(frame: pd.DataFrame, rules: AttributionRules) -> _Paths:
         days=[days[row] for row in rows],
         **{name: numbers[rows] for name, numbers in counts.items()},
         customers=customers and [customers[row] for row in rows],
-        channels=sorted(set(chain.from_iterable(paths))),
+        channels=sorted(names),
     )
 
 
@@ -260,10 +230,8 @@ def _read_days(frame: pd.DataFrame, paths: list[Path]) -> list[FloatArray | None
     if any(one and len(one) != len(path) for one, path in zip(times, paths, strict=True)):
         raise MiningError("A path needs one time a contact.", found="another number of times")
     ends: list[Any] = list(frame["converted_at"]) if "converted_at" in frame.columns else [None] * len(frame)
-    spans = [
-        [*one, one[-1] if end is None or end is pd.NaT or end != end else end] if one else []
-        for one, end in zip(times, ends, strict=True)
-    ]
+    pairs = zip(times, ends, strict=True)
+    spans = [[*one, one[-1] if pd.isna(end) else end] if one else [] for one, end in pairs]
     flat = pd.Series(list(chain.from_iterable(spans)))
     if not pd.api.types.is_numeric_dtype(flat):
         flat = (pd.to_datetime(flat, utc=True) - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
@@ -274,43 +242,31 @@ def _read_days(frame: pd.DataFrame, paths: list[Path]) -> list[FloatArray | None
     return days
 
 
-def _interval(read: _Paths, design: _Design, plan: Resampling) -> tuple[FloatArray, FloatArray]:
-    """Low and high of the shares, customers drawn anew."""
-    if read.customers is None:
-        outcomes, counts = sparse.vstack([design.converted, design.lost]), np.r_[read.conversions, read.nulls]
-        return bootstrap_interval(outcomes, design.share, counts=counts, plan=plan)
-    walked = sparse.diags_array(read.conversions) @ design.converted
-    walked = walked + sparse.diags_array(read.nulls) @ design.lost
-    _, by_customer = sum_by_customer(read.customers, walked)
-    return bootstrap_interval(by_customer, design.share, plan=plan)
-
-
 def _build_design(read: _Paths, method: Method, rules: AttributionRules) -> _Design | Unavailable:
-    """The totals and shares of a method."""
+    """The totals and shares of a method; raises MiningError for one that there is not."""
     if method == "markov":
         return _design_markov(read, rules)
     if method == "shapley" and rules.game == "rate":
         return _design_rate_game(read, rules)
-    untimed = sum(
-        1 for days, count in zip(read.days, read.conversions, strict=True) if count and days is None
-    )
-    if method == "time_decay" and untimed:
-        return Unavailable(f"{untimed} of {int((read.conversions > 0).sum())} converting paths have no times")
+    if method not in METHODS:
+        raise MiningError("There is no such method.", found=str(method), expected=", ".join(METHODS))
+    timed = [days is not None for days, count in zip(read.days, read.conversions, strict=True) if count]
+    if method == "time_decay" and not all(timed):
+        return Unavailable(f"{timed.count(False)} of {len(timed)} converting paths have no times")
     return _design_credits(read, method, rules)
 
 
 def _design_credits(read: _Paths, method: Method, rules: AttributionRules) -> _Design:
     """Credit path by path. The last total is the conversions, of which shares are taken."""
     column = {channel: place for place, channel in enumerate(read.channels)}
-    rows, columns, credits = [], [], []
+    rows, columns, weights = [], [], []
     for row, (path, days) in enumerate(zip(read.paths, read.days, strict=True)):
         if read.conversions[row]:
-            weights = _weigh_contacts(path, days, method, rules)
             rows += [row] * (len(path) + 1)
             columns += [*(column[channel] for channel in path), len(column)]
-            credits += [*weights, 1.0]
+            weights += [*_weigh_contacts(path, days, method, rules), 1.0]
     shape = (len(read.paths), len(column) + 1)
-    converted = sparse.csr_array((np.array(credits), (rows, columns)), shape=shape)
+    converted = sparse.csr_array((np.array(weights), (rows, columns)), shape=shape)
 
     def share(totals: FloatArray) -> FloatArray:
         return totals[:, :-1] / np.where(totals[:, -1:] > 0, totals[:, -1:], np.nan)
@@ -319,13 +275,11 @@ def _design_credits(read: _Paths, method: Method, rules: AttributionRules) -> _D
     return _Design(converted, sparse.csr_array(shape), share, lambda totals: exact, carries_value=True)
 
 
-def _weigh_contacts(
-    path: Path, days: FloatArray | None, method: Method, rules: AttributionRules
-) -> FloatArray:
+def _weigh_contacts(path: Path, days: FloatArray | None, method: str, rules: AttributionRules) -> FloatArray:
     """The credit of each contact of a converting path; sums to 1 (participation: to the number of channels).
 
-    Shapley's value of the game "conversions of the paths within the set" is an equal share for every channel of a
-    path, exact for any number of channels (Zhao et al. 2018, eq. 8).
+    Shapley's value of the conversions of paths within a set is an equal share for each channel of a path, whatever
+    their number (Zhao et al. 2018, eq. 8).
     """
     weights = np.zeros(len(path))
     if method == "first":
@@ -335,20 +289,16 @@ def _weigh_contacts(
     elif method == "last_non_direct":
         weights[_find_last_non_direct(path, days, rules)] = 1
     elif method == "linear":
-        weights[:] = 1 / len(path)
+        weights[:] = 1
     elif method == "position":
-        middle = 1 - rules.first_share - rules.last_share
-        weights[1:-1] = middle / max(1, len(path) - 2)
-        weights[0] += rules.first_share
-        weights[-1] += rules.last_share
-        weights /= weights.sum()
+        weights[1:-1] = (1 - FIRST_SHARE - LAST_SHARE) / max(1, len(path) - 2)
+        weights[0] += FIRST_SHARE
+        weights[-1] += LAST_SHARE
     elif method == "time_decay" and days is not None:
         weights = np.exp2(-(days - days.min()) / rules.half_life_days)
-        weights /= weights.sum()
     else:
-        firsts = [path.index(channel) for channel in set(path)]
-        weights[firsts] = 1 / (len(firsts) if method == "shapley" else 1)
-    return weights
+        weights[[path.index(channel) for channel in set(path)]] = 1
+    return weights if method == "participation" else weights / weights.sum()
 
 
 def _find_last_non_direct(path: Path, days: FloatArray | None, rules: AttributionRules) -> int:
@@ -362,101 +312,94 @@ def _find_last_non_direct(path: Path, days: FloatArray | None, rules: Attributio
     return len(path) - 1
 
 
-def _describe_moves(
-    read: _Paths, order: int
-) -> tuple[Any, Any, Callable[[FloatArray], tuple[float, FloatArray]]]:
-    """The moves of a conversion and of a loss of each path, and what takes moves to P and the removal effects."""
-    columns: dict[tuple[Path, str], int] = {}
-    cells: dict[str, list[tuple[int, int]]] = {_CONVERTED: [], _LOST: []}
-    for end, row in product(cells, range(len(read.paths))):
-        for move in list_moves(read.paths[row], order, end):
-            cells[end].append((row, columns.setdefault(move, len(columns))))
-    shape = (len(read.paths), len(columns))
-    converted, lost = (
-        sparse.csr_array((np.ones(len(found)), tuple(np.array(found).T)), shape=shape)
-        for found in cells.values()
-    )
-    # The first state is the start, for every path begins there.
-    states = list(dict.fromkeys(context for context, _ in columns))
-    number = {state: place for place, state in enumerate(states)}
-    number |= {
-        (*state, end)[-order:]: len(states) + lost for state in states for lost, end in enumerate(cells)
-    }
-    sources = np.array([number[context] for context, _ in columns])
-    targets = np.array([number[(*context, symbol)[-order:]] for context, symbol in columns])
-    survivors = [np.flatnonzero([c not in state for state in states]) for c in read.channels]
+@dataclass(frozen=True, eq=False)
+class _MoveSpace:
+    """The moves behind columns of totals: between states (the start first), to conversion or to loss (the last two)."""
 
-    def remove(totals: FloatArray) -> tuple[float, FloatArray]:
-        left = np.bincount(sources, weights=totals, minlength=len(states))
-        chances = totals / np.where(left > 0, left, 1)[sources]
-        square = (len(states), len(states) + 2)
-        matrix = sparse.csr_array((chances, (sources, targets)), shape=square)
-        matrix = matrix.toarray() if len(states) <= _DENSE_STATES else matrix
-        probability = _convert_from_start(matrix, np.arange(len(states)))
-        rest = np.array([_convert_from_start(matrix, kept) for kept in survivors])
+    sources: NDArray[np.int_]
+    targets: NDArray[np.int_]
+    size: int
+    survivors: list[NDArray[np.int_]]
+
+    def remove(self, totals: FloatArray) -> tuple[float, FloatArray]:
+        """The conversion probability, and each channel's removal effect."""
+        left = np.bincount(self.sources, weights=totals, minlength=self.size)
+        chances = totals / np.where(left > 0, left, 1)[self.sources]
+        matrix = sparse.csr_array((chances, (self.sources, self.targets)), shape=(self.size, self.size + 2))
+        matrix = matrix.toarray() if self.size <= _DENSE_STATES else matrix
+        probability = _convert_from_start(matrix, np.arange(self.size))
+        rest = np.array([_convert_from_start(matrix, kept) for kept in self.survivors])
         return probability, 1 - rest / probability if probability else np.full(len(rest), np.nan)
 
-    return converted, lost, remove
+
+def _describe_moves(read: _Paths, order: int) -> tuple[_MoveSpace, Any, Any]:
+    """The moves of all paths, and how often each path makes them when it converts and when it is lost."""
+    columns: dict[tuple[Path, str], int] = {}
+    designs = []
+    for end in (_CONVERTED, _LOST):
+        moves = [(row, move) for row, path in enumerate(read.paths) for move in list_moves(path, order, end)]
+        places = [columns.setdefault(move, len(columns)) for _, move in moves]
+        designs.append(sparse.coo_array((np.ones(len(moves)), ([row for row, _ in moves], places))))
+    for design in designs:
+        design.resize((len(read.paths), len(columns)))
+    states = list(dict.fromkeys(context for context, _ in columns))
+    number = {state: place for place, state in enumerate(states)}
+    ends = {_CONVERTED: len(states), _LOST: len(states) + 1}
+    sources = np.array([number[context] for context, _ in columns])
+    targets = [ends[to] if to in ends else number[(*context, to)[-order:]] for context, to in columns]
+    survivors = [np.flatnonzero([c not in state for state in states]) for c in read.channels]
+    space = _MoveSpace(sources, np.array(targets), len(states), survivors)
+    return space, designs[0].tocsr(), designs[1].tocsr()
 
 
 def _convert_from_start(matrix: Any, kept: NDArray[np.int_]) -> float:
     """The probability to convert when only the kept states (the start first) lead on."""
     inner, exits = matrix[kept][:, kept], matrix[kept][:, [-2]]
     if sparse.issparse(matrix):
-        left = (sparse.eye_array(len(kept)) - inner).tocsc()
-        return float(spsolve(left, exits.toarray().ravel())[0])
+        return float(spsolve((sparse.eye_array(len(kept)) - inner).tocsc(), exits.toarray().ravel())[0])
     return float(np.linalg.solve(np.eye(len(kept)) - inner, exits)[0, 0])
 
 
 def _design_markov(read: _Paths, rules: AttributionRules) -> _Design:
     """Moves as totals; shares are the removal effects, normalised."""
-    converted, lost, remove = _describe_moves(read, rules.order)
+    space, converted, lost = _describe_moves(read, rules.order)
 
     def share(totals: FloatArray) -> FloatArray:
-        effects = np.array([remove(row)[1] for row in totals])
+        effects = np.array([space.remove(row)[1] for row in totals])
         sums = effects.sum(axis=1, keepdims=True)
         return effects / np.where(sums > 0, sums, np.nan)
 
-    return _Design(converted, lost, share, lambda totals: {"removal_effect": remove(totals[0])[1]})
+    return _Design(converted, lost, share, lambda totals: {"removal_effect": space.remove(totals[0])[1]})
 
 
 def _design_rate_game(read: _Paths, rules: AttributionRules) -> _Design:
     """Sets of channels as totals, converted and lost; shares are Shapley values of the conversion rate."""
-    sets = sorted({tuple(sorted(set(path))) for path in read.paths})
-    column = {one: place for place, one in enumerate(sets)}
-    places = np.array([column[tuple(sorted(set(path)))] for path in read.paths])
+    places, sets = pd.factorize(pd.Series([tuple(sorted(set(path))) for path in read.paths]))
     rows, shape = np.arange(len(places)), (len(places), 2 * len(sets))
     converted, lost = (
         sparse.csr_array((np.ones(len(places)), (rows, places + shift)), shape=shape)
         for shift in (0, len(sets))
     )
     members = np.array([[channel in one for channel in read.channels] for one in sets])
-    plan = _plan_coalitions(len(read.channels), rules.permutations, rules.resampling.seed)
-    coalitions, combine = plan
+    coalitions, combine = _plan_coalitions(len(read.channels), PERMUTATIONS, rules.resampling.seed)
     within = (members.astype(float) @ ~coalitions.T == 0).astype(float)
 
     def solve(totals: FloatArray) -> tuple[FloatArray, FloatArray]:
         won, missed = totals[:, : len(sets)] @ within, totals[:, len(sets) :] @ within
         values, errors = combine(won / np.where(won + missed > 0, won + missed, np.inf))
         worth = values.sum(axis=1, keepdims=True)
-        return values / np.where(worth > 0, worth, np.nan), errors / worth
+        known = np.where(worth > 0, worth, np.nan)
+        return values / known, errors / known
 
     return _Design(converted, lost, lambda t: solve(t)[0], lambda t: {"sampling_error": solve(t)[1][0]})
-
-
-Combine = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 
 
 def _plan_coalitions(count: int, permutations: int, seed: int) -> tuple[NDArray[np.bool_], Combine]:
     """Coalitions (rows) to be valued, and what takes their worths (games x rows) to values and errors by player."""
     if count <= EXACT_PLAYERS:
         every = (np.arange(2**count)[:, None] >> np.arange(count) & 1).astype(bool)
-        sizes = every.sum(axis=1)
-        gain = [1 / (count * math.comb(count - 1, size - 1)) if size else 0.0 for size in range(count + 1)]
-        loss = [
-            1 / (count * math.comb(count - 1, size)) if size < count else 0.0 for size in range(count + 1)
-        ]
-        weights = np.where(every, np.array(gain)[sizes, None], -np.array(loss)[sizes, None])
+        others = every.sum(axis=1, keepdims=True) - every
+        weights = np.where(every, 1, -1) / (count * comb(count - 1, others))
         return every, lambda worths: (worths @ weights, np.zeros((len(worths), count)))
     ranks = np.random.default_rng(seed).permuted(np.tile(np.arange(count), (permutations, 1)), axis=1)
     joined = ranks[:, None, :] < np.arange(count + 1)[None, :, None]

@@ -144,35 +144,26 @@ def find_discoveries(
     return pd.DataFrame({"p_value": p, "adjusted_p_value": adjusted, "effect": sizes, "is_discovery": found})
 
 
-def sum_by_customer(customers: Sequence[Any] | pd.Series[Any], numbers: Any) -> tuple[pd.Index[Any], Any]:
-    """The customers in sorted order, and a sparse matrix of their summed rows of `numbers` (rows x features)."""
-    codes, names = pd.factorize(np.asarray(customers, dtype=object), sort=True)
-    if (codes < 0).any():
-        raise MiningError(
-            "A bootstrap over customers needs the customer of every row.", found="a row without"
-        )
-    shape = (len(names), len(codes))
-    chosen = sparse.csr_array((np.ones(len(codes)), (codes, np.arange(len(codes)))), shape=shape)
-    return pd.Index(names), chosen @ sparse.csr_array(numbers)
-
-
 def bootstrap_interval(
     contributions: Any,
     statistic: Callable[[FloatArray], FloatArray],
     *,
     counts: ArrayLike | None = None,
+    customers: Sequence[Any] | None = None,
     plan: Resampling | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """Low and high ends (percentiles; Efron 1979) of a statistic of totals, customers drawn with replacement.
 
-    `contributions` holds one row a customer and one column a total (dense or sparse); row i stands for counts[i]
-    customers alike. `statistic` turns totals (draws x columns) into numbers (draws x outputs). Draws in which an output
-    is NaN do not count for it; with no draws at all the ends are NaN.
+    `contributions` has one column a total (dense or sparse). Row i happened counts[i] times (default 1): to customers[i],
+    or without `customers` to so many customers once each. `statistic` turns totals (draws x columns) into numbers (draws
+    x outputs). Draws in which an output is NaN do not count for it; where none is left its ends are NaN.
     """
     rows, plan = sparse.csr_array(contributions), plan or Resampling()
-    if not rows.shape[0]:
-        raise MiningError("A bootstrap needs at least one customer.")
     alike = np.ones(rows.shape[0]) if counts is None else np.asarray(counts, dtype=np.float64)
+    if not alike.sum():
+        raise MiningError("A bootstrap needs at least one customer.")
+    if customers is not None:
+        rows, alike = _sum_by_customer(sparse.diags_array(alike) @ rows, customers)
     drawn = [statistic(np.asarray(weights @ rows)) for weights in _draw_weights(alike, plan)]
     if not drawn:
         nothing = np.full(statistic(np.asarray(alike @ rows)[None, :]).shape[1], np.nan)
@@ -325,16 +316,28 @@ def _estimate_mean(known: FloatArray) -> Estimate:
     return Estimate(float(known.mean()), float(low), float(high), len(known))
 
 
+def _sum_by_customer(rows: Any, customers: Sequence[Any]) -> tuple[Any, FloatArray]:
+    """The summed rows of each customer, in sorted order, and a one for each."""
+    codes, names = pd.factorize(np.asarray(customers, dtype=object), sort=True)
+    if (codes < 0).any():
+        raise MiningError(
+            "A bootstrap over customers needs the customer of every row.", found="a row without"
+        )
+    cells = (np.ones(len(codes)), (codes, np.arange(len(codes))))
+    return sparse.csr_array(cells, shape=(len(names), len(codes))) @ rows, np.ones(len(names))
+
+
 def _draw_weights(counts: FloatArray, plan: Resampling, width: int = 0) -> Iterator[FloatArray]:
     """How often each customer is drawn (draws x customers), in blocks that fit into memory."""
     generator, total = np.random.default_rng(plan.seed), int(counts.sum())
+    owners = np.repeat(np.arange(len(counts)), counts.astype(int)) if total <= 20 * len(counts) else None
     block = max(1, _CELLS_AT_ONCE // max(len(counts), width))
     for done in range(0, plan.resamples if total else 0, block):
         size = min(block, plan.resamples - done)
-        if (counts == 1).all():
-            # Many times faster than a multinomial over as many cells as there are customers.
-            chosen = (generator.integers(total, size=total) for _ in range(size))
-            yield np.stack([np.bincount(one, minlength=total) for one in chosen]).astype(np.float64)
+        if owners is not None:
+            # Many times faster than a multinomial over nearly as many cells as there are customers.
+            chosen = (owners[generator.integers(total, size=total)] for _ in range(size))
+            yield np.stack([np.bincount(one, minlength=len(counts)) for one in chosen]).astype(np.float64)
         else:
             yield generator.multinomial(total, counts / total, size=size).astype(np.float64)
 
