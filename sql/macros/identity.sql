@@ -1,10 +1,13 @@
 -- Identifiers: normal form, keyed hash, and values that name nobody.
 
+create or replace temp macro without_blanks_around(content) as
+    regexp_replace(content, '^[\s\x{00A0}\x{200B}\x{FEFF}]+|[\s\x{00A0}\x{200B}\x{FEFF}]+$', '', 'g');
+
 create or replace temp macro identifier_normal(kind, content) as
     case
-        when kind = 'email' then lower(trim(content))
-        when kind = 'phone' then phone_e164(trim(content))
-        else trim(content)
+        when kind = 'email' then lower(without_blanks_around(content))
+        when kind = 'phone' then phone_e164(without_blanks_around(content))
+        else without_blanks_around(content)
     end;
 
 -- HMAC-SHA-256 (RFC 2104) of '<kind>:<normal form>', the first 128 bits; the pads are the key xor 0x36 and 0x5c.
@@ -33,3 +36,10 @@ create or replace temp macro is_poisoned(kind, normal) as
         not regexp_matches(lower(normal), '^[^@ ]+@[^@ ]+$')
         or regexp_matches(lower(normal), '^(test|no-?reply|donotreply|example|none|null|undefined|na)@')
     ));
+
+-- Objects that are people: their ids are identifiers.
+create or replace temp macro is_person_type(object_type) as
+    regexp_matches(
+        lower(object_type),
+        '^(contact|user|person|people|lead|customer|client|member|subscriber|profile|recipient|requester|visitor)s?$'
+    );

@@ -42,7 +42,7 @@ create or replace temp macro micros_us(amount) as try_cast(amount as bigint);
 create or replace temp macro is_plausible(moment_us, moment) as
     moment_us < 4102444800000000
     and moment_us >= case
-        when regexp_matches(moment, '^-?[0-9.]+$') then 788918400000000
+        when try_cast(replace(moment, ',', '') as double) is not null then 788918400000000
         else -2208988800000000
     end;
 

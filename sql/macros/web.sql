@@ -12,11 +12,11 @@ create or replace temp macro url_domain(address) as
 create or replace temp macro templated_path(path) as
     case
         when path is null then null
-        when not regexp_matches(path, '[0-9@%]|[^/]{40}') then coalesce(nullif(rtrim(path, '/'), ''), '/')
-        else coalesce(nullif(rtrim(replace(regexp_replace(
-            replace(rtrim(path, '/'), '/', '//') || '/',
+        when not regexp_matches(path, '[0-9@%]|[^/]{40}') then '/' || trim(regexp_replace(path, '/+', '/', 'g'), '/')
+        else '/' || trim(replace(regexp_replace(
+            '//' || trim(regexp_replace(path, '/+', '//', 'g'), '/') || '/',
             '/(?:[0-9]+|[^/]*[0-9]{4,}[^/]*|[0-9a-fA-F-]{12,}|[^/]*(?:@|%40)[^/]*|[^/]{40,})/', '/:id/', 'g'
-        ), '//', '/'), '/'), ''), '/')
+        ), '//', '/'), '/')
     end;
 
 create or replace temp macro page_path_of(address) as templated_path(url_path(address));

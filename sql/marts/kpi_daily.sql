@@ -6,7 +6,7 @@
 -- column: session_count     sessions that began
 -- column: journey_count     journeys that began
 -- column: converted_count   journeys that reached the goal first on this day
--- column: value             value at the goal on this day
+-- column: value             value of the journeys that are counted in converted_count
 with daily as (
     select
         local_date,

@@ -46,6 +46,7 @@ select
             coalesce(status, '')
         ))
     ) as native_key,
+    event_id is not null as is_native_id,
     occurred_at as occurred_text,
     time_us(occurred_at, $timezone) as occurred_us,
     touchpoint as event_name,

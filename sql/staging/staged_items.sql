@@ -11,19 +11,8 @@
 -- column: identity_key     combination of identifiers on the item
 -- column: signature_id     what kind of event it is
 -- column: reject_reason    why it is no event; NULL for an event
-with numbered as (
-    select
-        *,
-        case
-            when $keeps_repeats
-                then row_number() over (partition by file_no, native_key order by line, item)
-            else 1
-        end as occurrence
-    from read_items
-),
-
 -- An item without a readable time or a name is no event.
-judged as (
+with judged as (
     select
         *,
         case
@@ -37,14 +26,26 @@ judged as (
             when event_name is null or trim(event_name) = '' then 'no event name'
             when not (is_amount("value") and is_amount(score)) then 'implausible number'
         end as reason
-    from numbered
+    from read_items
+),
+
+-- Identical rows of one file are separate events where the source has no id of its own for them.
+numbered as (
+    select
+        *,
+        case
+            when $keeps_repeats and not coalesce(is_native_id, false)
+                then row_number() over (partition by file_no, native_key, reason is null order by line, item)
+            else 1
+        end as occurrence
+    from judged
 ),
 
 described as (
     select
         j.*,
         p.page_path
-    from judged as j
+    from numbered as j
     left join page_paths as p on address_without_query(j.page_url) = p.page
 )
 
@@ -78,7 +79,7 @@ select
     d.given_touchpoint,
     d.given_stage,
     -- A person is no object: the ids of people are identifiers, and leave the batch hashed only.
-    case when d.object_type not in ('contact', 'user', 'person', 'lead') then d.object_id end as object_id,
+    case when not is_person_type(coalesce(d.object_type, '')) then d.object_id end as object_id,
     d.actor,
     d."value",
     d.currency,

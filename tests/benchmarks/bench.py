@@ -33,6 +33,10 @@ LARGE = 5_000_000
 """From this many events on fewer repetitions are made."""
 
 
+class PartError(Exception):
+    """A part ended with an error, which it has printed."""
+
+
 def run_part(ground: Ground, part: str, form: Form = "parquet", profile: bool = False) -> Figures:
     """The figures of one part, measured in a fresh process."""
     task = {
@@ -43,7 +47,7 @@ def run_part(ground: Ground, part: str, form: Form = "parquet", profile: bool = 
         [sys.executable, str(PARTS_FILE), json.dumps(task)], stdout=subprocess.PIPE, text=True
     )
     if done.returncode:
-        sys.exit(f"bench: the part {part} ({form}) of {ground.events:,} events failed")
+        raise PartError(f"the part {part} ({form}) of {ground.events:,} events failed")
     figures: Figures = json.loads(done.stdout.strip().rsplit("\n", 1)[-1])
     label = f"  {ground.events:,} events: {part} {form}"
     print(f"{label:<45} {figures['seconds']:9.2f} s", file=sys.stderr, flush=True)
@@ -85,7 +89,6 @@ def measure_size(ground: Ground, repetitions: int) -> dict[str, Any]:
     result["lay_out"] = run_part(ground, "lay_out")
     again = alternate(ground, ("limit_wide", "limit_narrow", "derive"), "parquet", max(1, repetitions - 1))
     result["derive"] = {**again, "derive": best([first, again["derive"]])}
-    shutil.rmtree(ground.work)
     return result
 
 
@@ -121,7 +124,6 @@ def profile_size(ground: Ground) -> list[str]:
     lines += statement_lines("reading all four sources", found["statements"])
     found = run_part(ground, "derive", profile=True)
     lines += statement_lines("from identity to the report", found["statements"])
-    shutil.rmtree(ground.work)
     return lines
 
 
@@ -158,32 +160,43 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def run_bench(options: argparse.Namespace, root: Path) -> None:
-    """Measure every size under `root` and print what was found."""
-    found: dict[str, Any] = {"machine": machine(), "sizes": []}
+def run_bench(options: argparse.Namespace, root: Path) -> bool:
+    """Measure every size under `root` and print what was found; False when a part failed."""
+    found: dict[str, Any] = {"machine": machine(), "sizes": [], "failed": []}
     if not options.profile:
         found["start"] = measure_start()
     for events in options.events:
         ground = Ground(root / str(events), events, options.threads, options.memory_limit)
-        if options.profile:
-            print("\n".join(profile_size(ground)), flush=True)
-            continue
-        found["sizes"].append(measure_size(ground, options.repetitions or (2 if events >= LARGE else 3)))
-        print("\n".join(table_lines(found, found["sizes"][-1], ground)), flush=True)
+        try:
+            _measure(ground, options, found)
+        except PartError as error:
+            print(f"bench: {error}", file=sys.stderr)
+            found["failed"].append(str(error))
+        finally:
+            shutil.rmtree(ground.work, ignore_errors=True)
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    return not found["failed"]
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def _measure(ground: Ground, options: argparse.Namespace, found: dict[str, Any]) -> None:
+    if options.profile:
+        print("\n".join(profile_size(ground)), flush=True)
+        return
+    repetitions = options.repetitions or (2 if ground.events >= LARGE else 3)
+    found["sizes"].append(measure_size(ground, repetitions))
+    print("\n".join(table_lines(found, found["sizes"][-1], ground)), flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark in a folder that goes when it ends, unless one to keep is named."""
     options = parse_arguments(arguments)
     if options.keep:
         options.keep.mkdir(parents=True, exist_ok=True)
-        run_bench(options, options.keep.resolve())
-        return
+        return 0 if run_bench(options, options.keep.resolve()) else 1
     with tempfile.TemporaryDirectory(prefix="journey-mining-bench-") as name:
-        run_bench(options, Path(name))
+        return 0 if run_bench(options, Path(name)) else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -10,7 +10,6 @@ from typing import Any, Literal
 import duckdb
 import yaml
 
-from journey_mining.models import sql_folder
 from journey_mining.sources.presets import duckdb_type, load_preset
 from journey_mining.warehouse import OFFLINE_SETTINGS, STORAGE_VERSION
 
@@ -87,8 +86,3 @@ def peak_bytes() -> int:
 def folder_bytes(folder: Path) -> int:
     """Bytes of all files under a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def sql_is_there() -> bool:
-    """Whether the package finds its models, so that a broken installation is told before anything is generated."""
-    return sql_folder().is_dir()

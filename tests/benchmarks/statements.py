@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 from journey_mining import pipeline
@@ -20,24 +20,36 @@ _TARGET = re.compile(
 
 @dataclass
 class Statements:
-    """Seconds by step and statement, and seconds by step."""
+    """Wall and processor seconds by step and statement, and wall seconds by step."""
 
-    seconds: dict[str, Counter[str]] = field(default_factory=dict)
-    steps: Counter[str] = field(default_factory=Counter)
+    wall: dict[str, defaultdict[str, float]] = field(default_factory=lambda: defaultdict(_zeros))
+    cpu: dict[str, defaultdict[str, float]] = field(default_factory=lambda: defaultdict(_zeros))
+    steps: defaultdict[str, float] = field(default_factory=lambda: _zeros())
     step: str = "read exports"
 
-    def add(self, sql: str, seconds: float) -> None:
+    def add(self, sql: str, wall: float, cpu: float) -> None:
         """Count the seconds of one statement; statements that write the same table are counted together."""
-        self.seconds.setdefault(self.step, Counter())[_named(sql)] += seconds
+        self.wall[self.step][_named(sql)] += wall
+        self.cpu[self.step][_named(sql)] += cpu
 
     def longest(self, least_share: float) -> list[dict[str, Any]]:
-        """Step, statement, seconds and share of the step, of those that take at least that share."""
+        """Step, statement, seconds and share of the step's wall seconds, of those of at least that share."""
         return [
-            {"step": step, "statement": name, "seconds": seconds, "share": seconds / whole}
-            for step, counter in self.seconds.items()
-            for name, seconds in counter.most_common()
-            if (whole := self.steps[step] or counter.total()) and seconds >= least_share * whole
+            {
+                "step": step,
+                "statement": name,
+                "seconds": seconds,
+                "cpu_seconds": self.cpu[step][name],
+                "share": seconds / whole,
+            }
+            for step, found in self.wall.items()
+            for name, seconds in sorted(found.items(), key=lambda pair: -pair[1])
+            if (whole := self.steps[step] or sum(found.values())) and seconds >= least_share * whole
         ]
+
+
+def _zeros() -> defaultdict[str, float]:
+    return defaultdict(float)
 
 
 def _named(sql: str) -> str:
@@ -55,11 +67,11 @@ def timed_statements() -> Iterator[Statements]:
     execute, run_step = Warehouse.execute, pipeline.run_step
 
     def timed_execute(self: Warehouse, sql: str, parameters: Any = None) -> Connection:
-        begun = perf_counter()
+        wall, cpu = perf_counter(), process_time()
         try:
             return execute(self, sql, parameters)
         finally:
-            statements.add(sql, perf_counter() - begun)
+            statements.add(sql, perf_counter() - wall, process_time() - cpu)
 
     def timed_step(context: pipeline.RunContext, step: pipeline.Step) -> pipeline.Counts:
         statements.step, begun = step.name, perf_counter()

@@ -114,7 +114,13 @@ def _budgeted(start: dict[str, float]) -> Iterable[Row]:
 def statement_lines(title: str, statements: list[dict[str, Any]]) -> list[str]:
     """The lines that tell the longest statements of each step."""
     rows = [
-        (each["step"], f"{each['seconds']:.2f} s", f"{100 * each['share']:.1f} %", each["statement"])
+        (
+            each["step"],
+            f"{each['seconds']:.2f} s",
+            f"CPU {each['cpu_seconds']:.2f} s",
+            f"{100 * each['share']:.1f} %",
+            each["statement"],
+        )
         for each in statements
     ]
     return ["", title, *_aligned(rows)]

@@ -23,9 +23,12 @@ def test_the_shown_preset_works(tmp_path: Path) -> None:
     )
     published = run_all(tmp_path / "journey.yaml").published
     assert published is not None
-    _, rows = run_query(published / "journeys.duckdb", "select system, occurred_at::varchar, touchpoint, value from events")
+    _, rows = run_query(
+        published / "journeys.duckdb", "select system, occurred_at::varchar, touchpoint, value from events"
+    )
     assert rows == [("till", "2026-03-29 00:30:00", "purchase", 10.5)]
     _, files = run_query(
-        published / "journeys.duckdb", "select event_count, duplicate_count, quarantined_count from source_files"
+        published / "journeys.duckdb",
+        "select event_count, duplicate_count, quarantined_count from source_files",
     )
     assert files == [(1, 1, 1)]

@@ -194,7 +194,9 @@ def _check_plan(plan: Plan, optional: set[int]) -> None:
                  "exclude between some steps": any(
                      (one.first, one.last) != (0, len(plan.steps) - 1) for one in plan.exclusions)}  # fmt: skip
         if given := [name for name, is_given in unfit.items() if is_given]:
-            raise QueryError(f"{given[0]} has no meaning for order='any'.", fix="leave it out, or order the steps")
+            raise QueryError(
+                f"{given[0]} has no meaning for order='any'.", fix="leave it out, or order the steps"
+            )
     if optional and plan.order == "strict":
         raise QueryError("A strict funnel has no optional steps.", fix="leave them out, or order='ordered'")
     if not question.strict_once and question.strict_deduplication:
@@ -217,8 +219,14 @@ def mark_events(plan: Plan) -> str:
     kinds += [f"is_excluded_{index}" for index in range(1, len(plan.exclusions) + 1)]
     matched = "" if plan.order == "strict" else f"\n    where {' or '.join(kinds)}"
     listed = ",\n            ".join(
-        [f"{plan.column} as unit_id", f"{plan.ordinal} as ord", "occurred_us as us", *holds,
-         f"{plan.by or 'null'} as segment", *marks]  # fmt: skip
+        [
+            f"{plan.column} as unit_id",
+            f"{plan.ordinal} as ord",
+            "occurred_us as us",
+            *holds,
+            f"{plan.by or 'null'} as segment",
+            *marks,
+        ]  # fmt: skip
     )
     return f"""marked as (
     select *

@@ -152,7 +152,11 @@ _BASE = frozenset({
 
 
 def load_events(
-    given: Any, names: Mapping[str, str], rules: Rules, declared: Sequence[str] = (), session: str | None = None
+    given: Any,
+    names: Mapping[str, str],
+    rules: Rules,
+    declared: Sequence[str] = (),
+    session: str | None = None,
 ) -> EventLog:
     """The log of the given events: a frame, an Arrow table, a DuckDB relation, rows, or a Parquet or CSV file.
 
@@ -173,7 +177,9 @@ def load_events(
         ("event_ordinal",),
         is_loaded=True,
         declared=(*declared, *([rules.goal] if rules.goal else ())),
-        settings={"expiry_seconds": None if rules.expiry == "never" else str(span_us(rules.expiry, "expiry") / 1e6)},
+        settings={
+            "expiry_seconds": None if rules.expiry == "never" else str(span_us(rules.expiry, "expiry") / 1e6)
+        },
     )
     log.keep = loaded
     return log
@@ -182,7 +188,9 @@ def load_events(
 def _take_events(warehouse: Warehouse, given: Any, names: Mapping[str, str]) -> dict[str, str]:
     """Create given_events, and `events` over it; returns the columns with their types."""
     relation = _relation_of(warehouse, given)
-    found = {str(row["column_name"]): str(row["column_type"]) for row in warehouse.rows(f"describe {relation}")}
+    found = {
+        str(row["column_name"]): str(row["column_type"]) for row in warehouse.rows(f"describe {relation}")
+    }
     by_name = {name.lower(): name for name in found}
     picked = {key: by_name.get(names.get(key, key).lower(), "") for key in KEYS}
     if absent := [names.get(key, key) for key, name in picked.items() if not name]:
@@ -202,7 +210,9 @@ def _take_events(warehouse: Warehouse, given: Any, names: Mapping[str, str]) -> 
     return {str(row["column_name"]): str(row["column_type"]) for row in rows}
 
 
-def _selected_columns(found: Mapping[str, str], picked: Mapping[str, str], session: str | None) -> dict[str, str]:
+def _selected_columns(
+    found: Mapping[str, str], picked: Mapping[str, str], session: str | None
+) -> dict[str, str]:
     moment = _time_sql(quoted_name(picked["occurred_at"]), found[picked["occurred_at"]])
     selected = {
         "customer_id": quoted_name(picked["customer_id"]),
@@ -295,7 +305,9 @@ def build_stages(loaded: LoadedEvents) -> None:
         warehouse.execute("insert into published.main.stages values ($s, $n)", {"s": stage, "n": number})
         members = stages[stage] if isinstance(stages, Mapping) else [] if stages is None else [stage]
         for touchpoint in [members] if isinstance(members, str) else members:
-            warehouse.execute("insert into store.main.stage_members values ($t, $s)", {"t": touchpoint, "s": stage})
+            warehouse.execute(
+                "insert into store.main.stage_members values ($t, $s)", {"t": touchpoint, "s": stage}
+            )
 
 
 def build_signatures(loaded: LoadedEvents) -> None:
@@ -308,10 +320,15 @@ def build_signatures(loaded: LoadedEvents) -> None:
         "create or replace table store.main.kinds as select row_number() over () as signature_id, * from "
         f"(select distinct {', '.join([f'{named} as touchpoint', *map(quoted_name, traits)])} from given_events)"
     )
-    pick = {name: f"cast(k.{quoted_name(name)} as {kind})" if name in columns else "null" for name, kind in TRAITS.items()}
+    pick = {
+        name: f"cast(k.{quoted_name(name)} as {kind})" if name in columns else "null"
+        for name, kind in TRAITS.items()
+    }
     defaults = {"event_name": "k.touchpoint", "initiator": "'customer'", "is_background": "false"}
     given = ", ".join(
-        f"coalesce({pick[name]}, {defaults[name]}) as {name}" if name in defaults else f"{pick[name]} as {name}"
+        f"coalesce({pick[name]}, {defaults[name]}) as {name}"
+        if name in defaults
+        else f"{pick[name]} as {name}"
         for name in TRAITS
         if name != "stage"
     )
@@ -324,7 +341,9 @@ def build_signatures(loaded: LoadedEvents) -> None:
     same = " and ".join([f"{named.replace('touchpoint,', 'g.touchpoint,')} = k.touchpoint",
                          *(f"g.{quoted_name(name)} is not distinct from k.{quoted_name(name)}" for name in traits)])  # fmt: skip
     measures = ", ".join(
-        f"cast(g.{quoted_name(name)} as {kind}) as {quoted_name(name)}" if name in columns else f"cast(null as {kind}) as {quoted_name(name)}"
+        f"cast(g.{quoted_name(name)} as {kind}) as {quoted_name(name)}"
+        if name in columns
+        else f"cast(null as {kind}) as {quoted_name(name)}"
         for name, kind in MEASURES.items()
     )
     warehouse.execute(

@@ -6,7 +6,6 @@ so that one bootstrap over customers serves all of them. A share is a convention
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -27,6 +26,7 @@ from journey_mining.mining.statistics import FloatArray, MiningError, Resampling
 
 Path = tuple[str, ...]
 Combine = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
+Worth = Callable[[frozenset[str]], float]
 Method = Literal[
     "first", "last", "last_non_direct", "linear", "time_decay", "position", "participation", "markov", "shapley"
 ]  # fmt: skip
@@ -36,7 +36,6 @@ PERMUTATIONS = 500
 FIRST_SHARE = LAST_SHARE = 0.4
 _CONVERTED, _LOST = "\0converted", "\0lost"
 _DENSE_STATES = 300
-_SECONDS_A_DAY = 86_400
 
 
 class AttributionRules(BaseModel):
@@ -107,8 +106,7 @@ def attribute(paths: pd.DataFrame, method: Method, rules: AttributionRules | Non
     The models credit value as they share conversions; rules, and Shapley's game of conversions, path by path. Low and
     high are the share's interval: customers drawn with replacement, or, without customer_id, conversions and nulls.
     markov adds removal_effect; shapley adds sampling_error (standard error of the share, 0 where exact).
-    Sources: rules: Google Analytics; markov: Anderl et al. 2016; shapley: Zhao et al. 2018. Raises MiningError for
-    paths that are none.
+    Sources: Google Analytics (rules), Anderl et al. 2016 (markov), Zhao et al. 2018 (shapley). Raises MiningError.
     """
     rules = rules or AttributionRules()
     read = _read_paths(paths, rules)
@@ -121,12 +119,10 @@ def attribute(paths: pd.DataFrame, method: Method, rules: AttributionRules | Non
     share = design.share(totals)[0]
     if not np.isfinite(share).all():
         return Unavailable("no channel makes a difference to the conversions")
+    outcomes, counts = sparse.vstack([design.converted, design.lost]), np.r_[read.conversions, read.nulls]
+    twice = read.customers and [*read.customers, *read.customers]
     low, high = bootstrap_interval(
-        sparse.vstack([design.converted, design.lost]),
-        design.share,
-        counts=np.concatenate([read.conversions, read.nulls]),
-        customers=read.customers and [*read.customers, *read.customers],
-        plan=rules.resampling,
+        outcomes, design.share, counts=counts, customers=twice, plan=rules.resampling
     )
     value = read.value @ design.converted if design.carries_value else share * read.value.sum()
     credited = {
@@ -160,10 +156,7 @@ def estimate_removal(
 
 
 def shapley_values(
-    worth: Callable[[frozenset[str]], float],
-    players: Iterable[str],
-    permutations: int = PERMUTATIONS,
-    seed: int = 0,
+    worth: Worth, players: Iterable[str], permutations: int = PERMUTATIONS, seed: int = 0
 ) -> pd.DataFrame:
     """Each player's `value`, a share of the worth of all of them, and its `error`: one row a player, by name.
 
@@ -189,9 +182,7 @@ def _read_paths(frame: pd.DataFrame, rules: AttributionRules) -> _Paths:
     paths = [tuple(path) if isinstance(path, tuple | list) else () for path in frame["path"]]
     names = set(chain.from_iterable(paths))
     if not all(paths) or not all(isinstance(name, str) for name in names) or names & {START, END}:
-        raise MiningError(
-            "A path is a tuple of one or more channels.", found="an empty path, or other things in it"
-        )
+        raise MiningError("A path is a tuple of one or more channels.", found="an empty one, or other things")
     if ((counts["value"] != 0) & (counts["conversions"] == 0)).any():
         raise MiningError("Value belongs to conversions.", found="a path with value and without a conversion")
     days = _read_days(frame, paths)
@@ -200,7 +191,12 @@ def _read_paths(frame: pd.DataFrame, rules: AttributionRules) -> _Paths:
         paths = [tuple(path[i] for i in places) for path, places in zip(paths, kept, strict=True)]
         days = [one if one is None else one[places] for one, places in zip(days, kept, strict=True)]
     customers = list(frame["customer_id"]) if "customer_id" in frame.columns else None
-    keys = [paths, *(numbers.tolist() for numbers in counts.values()), map(str, customers or paths)]
+    keys = [
+        paths,
+        *(numbers.tolist() for numbers in counts.values()),
+        map(str, customers or paths),
+        map(str, days),
+    ]
     rows = [row for row, _ in sorted(enumerate(zip(*keys, strict=True)), key=lambda pair: pair[1])]
     return _Paths(
         paths=[paths[row] for row in rows],
@@ -236,7 +232,7 @@ def _read_days(frame: pd.DataFrame, paths: list[Path]) -> list[FloatArray | None
     if not pd.api.types.is_numeric_dtype(flat):
         flat = (pd.to_datetime(flat, utc=True) - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
     seconds = np.split(flat.to_numpy(np.float64), np.cumsum([len(span) for span in spans])[:-1])
-    days = [(one[-1] - one[:-1]) / _SECONDS_A_DAY if len(one) else None for one in seconds]
+    days = [(one[-1] - one[:-1]) / 86_400 if len(one) else None for one in seconds]
     if any(one is not None and not (one >= 0).all() for one in days):
         raise MiningError("A contact has a missing time, or one after its conversion.")
     return days
@@ -282,12 +278,8 @@ def _weigh_contacts(path: Path, days: FloatArray | None, method: str, rules: Att
     their number (Zhao et al. 2018, eq. 8).
     """
     weights = np.zeros(len(path))
-    if method == "first":
-        weights[0] = 1
-    elif method == "last":
-        weights[-1] = 1
-    elif method == "last_non_direct":
-        weights[_find_last_non_direct(path, days, rules)] = 1
+    if method in ("first", "last", "last_non_direct"):
+        weights[_find_credited(path, days, method, rules)] = 1
     elif method == "linear":
         weights[:] = 1
     elif method == "position":
@@ -301,15 +293,15 @@ def _weigh_contacts(path: Path, days: FloatArray | None, method: str, rules: Att
     return weights if method == "participation" else weights / weights.sum()
 
 
-def _find_last_non_direct(path: Path, days: FloatArray | None, rules: AttributionRules) -> int:
-    """The place of the last contact within the lookback that is not direct; of the last contact when there is none."""
+def _find_credited(path: Path, days: FloatArray | None, method: str, rules: AttributionRules) -> int:
+    """The place of the contact that has it all; the last one where nothing within the lookback is not direct."""
     direct = {channel.casefold() for channel in rules.direct}
-    for place in reversed(range(len(path))):
+    for place in reversed(range(len(path))) if method == "last_non_direct" else ():
         if days is not None and days[place] > rules.lookback_days:
             break
         if path[place].casefold() not in direct:
             return place
-    return len(path) - 1
+    return 0 if method == "first" else len(path) - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -375,11 +367,8 @@ def _design_markov(read: _Paths, rules: AttributionRules) -> _Design:
 def _design_rate_game(read: _Paths, rules: AttributionRules) -> _Design:
     """Sets of channels as totals, converted and lost; shares are Shapley values of the conversion rate."""
     places, sets = pd.factorize(pd.Series([tuple(sorted(set(path))) for path in read.paths]))
-    rows, shape = np.arange(len(places)), (len(places), 2 * len(sets))
-    converted, lost = (
-        sparse.csr_array((np.ones(len(places)), (rows, places + shift)), shape=shape)
-        for shift in (0, len(sets))
-    )
+    rows, ones, shape = np.arange(len(places)), np.ones(len(places)), (len(places), 2 * len(sets))
+    converted, lost = (sparse.csr_array((ones, (rows, places + n)), shape=shape) for n in (0, len(sets)))
     members = np.array([[channel in one for channel in read.channels] for one in sets])
     coalitions, combine = _plan_coalitions(len(read.channels), PERMUTATIONS, rules.resampling.seed)
     within = (members.astype(float) @ ~coalitions.T == 0).astype(float)
@@ -407,6 +396,6 @@ def _plan_coalitions(count: int, permutations: int, seed: int) -> tuple[NDArray[
     def combine(worths: FloatArray) -> tuple[FloatArray, FloatArray]:
         steps = np.diff(worths.reshape(len(worths), permutations, count + 1), axis=2)
         gains = np.take_along_axis(steps, np.broadcast_to(ranks, steps.shape), axis=2)
-        return gains.mean(axis=1), gains.std(axis=1, ddof=1) / math.sqrt(permutations)
+        return gains.mean(axis=1), gains.std(axis=1, ddof=1) / np.sqrt(permutations)
 
     return joined.reshape(-1, count), combine

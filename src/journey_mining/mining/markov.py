@@ -22,6 +22,8 @@ from journey_mining.mining.graph import END, START
 from journey_mining.mining.statistics import Calibration, FloatArray, MiningError, score_forecasts
 
 Context = tuple[str, ...]
+Paths = Sequence[Sequence[str]]
+Counts = Sequence[float] | None
 Moves = Mapping[tuple[Context, str], float]
 MAX_ORDER = 3
 _TOLERANCE = 1e-9
@@ -91,9 +93,7 @@ def build_chain_from_transitions(transitions: pd.DataFrame, absorbing: Iterable[
     return _count_chain(moves, final, required=set(absorbing))
 
 
-def build_chain_from_paths(
-    paths: Sequence[Sequence[str]], order: int = 1, counts: Sequence[float] | None = None
-) -> Chain:
+def build_chain_from_paths(paths: Paths, order: int = 1, counts: Counts = None) -> Chain:
     """The chain of the paths, each from `__start__` to `__end__`, whose states are the last `order` touchpoints.
 
     At order 1 a state is a touchpoint, as in a chain of transitions; above, a tuple (near the start a shorter one that
@@ -264,9 +264,7 @@ def list_moves(path: Sequence[str], order: int, end: str = END) -> Iterator[tupl
         yield walked[max(0, place - order) : place], walked[place]
 
 
-def count_moves(
-    paths: Sequence[Sequence[str]], order: int, counts: Sequence[float] | None = None
-) -> Counter[tuple[Context, str]]:
+def count_moves(paths: Paths, order: int, counts: Counts = None) -> Counter[tuple[Context, str]]:
     """How often each context was followed by each touchpoint or `__end__`, paths counted `counts` times."""
     moves: Counter[tuple[Context, str]] = Counter()
     for path, count in zip(paths, [1] * len(paths) if counts is None else counts, strict=True):
@@ -283,9 +281,7 @@ def _check_order(order: int, lowest: int = 0) -> None:
         )
 
 
-def compare_orders(
-    paths: Sequence[Sequence[str]], counts: Sequence[float] | None = None, max_order: int = MAX_ORDER
-) -> pd.DataFrame:
+def compare_orders(paths: Paths, counts: Counts = None, max_order: int = MAX_ORDER) -> pd.DataFrame:
     """One row an order from 0: context_count, parameter_count, log_likelihood, bic, and the test against the order below.
 
     All orders predict the same moves (the first touchpoint and the end among them), so they compare. BIC: Schwarz 1978,
@@ -361,12 +357,7 @@ class Predictor:
         return self._known[context]
 
 
-def fit_predictor(
-    paths: Sequence[Sequence[str]],
-    order: int = 1,
-    counts: Sequence[float] | None = None,
-    prior: float = 1.0,
-) -> Predictor:
+def fit_predictor(paths: Paths, order: int = 1, counts: Counts = None, prior: float = 1.0) -> Predictor:
     """A predictor of the next touchpoint, or `__end__`.
 
     `prior` is how many observations the order below counts for (Dirichlet smoothing: MacKay and Peto 1995); with 0 an
@@ -386,9 +377,7 @@ def predict_next(predictor: Predictor, path: Sequence[str]) -> pd.Series[float]:
     return pd.Series(found, index=list(predictor.symbols)).sort_values(ascending=False, kind="stable")
 
 
-def evaluate_predictor(
-    predictor: Predictor, held_out: Sequence[Sequence[str]], counts: Sequence[float] | None = None
-) -> Calibration:
+def evaluate_predictor(predictor: Predictor, held_out: Paths, counts: Counts = None) -> Calibration:
     """How far the predictor's probabilities hold on paths that it was not fitted to (`statistics.score_forecasts`)."""
     came = group_moves(count_moves(held_out, predictor.order, counts), predictor.order)
     if not came:

@@ -25,7 +25,7 @@ from journey_mining.sources.shapes import Shape
 from journey_mining.warehouse import Connection, Warehouse, first_line, quoted
 
 ITEM_COLUMNS = {
-    "file_no": "INTEGER", "line": "BIGINT", "item": "INTEGER", "raw": "VARCHAR", "native_key": "VARCHAR",
+    "file_no": "INTEGER", "line": "BIGINT", "item": "INTEGER", "raw": "VARCHAR", "native_key": "VARCHAR", "is_native_id": "BOOLEAN",
     "occurred_text": "VARCHAR", "occurred_us": "BIGINT", "received_us": "BIGINT", "sequence": "BIGINT",
     "event_name": "VARCHAR", "given_touchpoint": "VARCHAR", "given_stage": "VARCHAR",
     "initiator": "VARCHAR", "is_background": "BOOLEAN", "channel": "VARCHAR", "fallback_channel": "VARCHAR", "is_paid_click": "BOOLEAN", "device": "VARCHAR",

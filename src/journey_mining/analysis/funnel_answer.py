@@ -1,0 +1,205 @@
+"""The queries that answer a funnel: one row a step, and one row a unit."""
+
+from __future__ import annotations
+
+from journey_mining.analysis.expressions import call_macro
+from journey_mining.analysis.funnel import Plan, attempt_ctes
+from journey_mining.analysis.log import EventLog
+from journey_mining.analysis.unordered import unordered_ctes
+from journey_mining.warehouse import quoted
+
+
+def write_levels(log: EventLog, plan: Plan) -> str:
+    """The query of the deepest step that each unit reached: unit, level (0: not even the first), times of the steps."""
+    ctes = chosen_ctes(log, plan)
+    key = plan.column
+    moments = ", ".join(
+        f"make_timestamp(c.us_{number}) as step_{number}_at" for number in range(1, len(plan.steps) + 1)
+    )
+    if plan.is_reentrant:
+        return (
+            f"with recursive {_join(ctes)}\nselect c.unit_id as {key}, c.level, c.is_open, {moments}\n"
+            "from chosen as c\norder by 1, c.us_1"
+        )
+    ctes.append(
+        f"units as (\n    select distinct {plan.column} as unit_id\n    from events\n    where {plan.events}\n)"
+    )
+    return (
+        f"with {_join(ctes)}\nselect u.unit_id as {key}, coalesce(c.level, 0) as level, c.is_open, {moments}\n"
+        "from units as u\nleft join chosen as c on u.unit_id = c.unit_id\norder by 1"
+    )
+
+
+def write_summary(log: EventLog, plan: Plan) -> str:
+    """The query of the funnel: one row a step (and value of `by`)."""
+    ctes = chosen_ctes(log, plan)
+    ctes[-1] = ctes[-1].replace("chosen as (", "chosen as materialized (", 1)
+    ctes.append(f"counted as (\n{_count_steps(plan)}\n)")
+    ctes.append(_count_units(plan))
+    matured = "(c.converted + c.dropped_off)"
+    is_last = f"c.step_number = {len(plan.steps)}"
+    rates = ",\n    ".join(
+        f"case when not {is_last} then {call_macro(macro, 'c.converted', matured)} end as {name}"
+        for macro, name in (
+            ("rate", "conversion_rate"),
+            ("wilson_low", "conversion_rate_low"),
+            ("wilson_high", "conversion_rate_high"),
+        )
+    )
+    segment = "c.segment, " if plan.by else ""
+    same = "c.segment is not distinct from u.segment" if plan.by else "true"
+    within = "partition by c.segment " if plan.by else ""
+    before = f"coalesce(lag(c.entered) over ({within}order by c.step_number), u.unit_count)"
+    first = f"first_value(c.entered) over ({within}order by c.step_number)"
+    return f"""with {"recursive " if plan.is_reentrant else ""}{_join(ctes)}
+select
+    {segment}c.step_number,
+    c.step,
+    c.entered,
+    c.converted,
+    c.dropped_off,
+    c.open,
+    {rates},
+    {call_macro("rate", "c.entered", before)} as step_conversion_rate,
+    {call_macro("rate", "c.entered", first)} as share_of_first,
+    {call_macro("rate", "c.entered", "u.unit_count")} as share_of_all,
+    c.mean_seconds,
+    c.median_seconds,
+    c.p75_seconds,
+    c.p90_seconds
+from counted as c
+left join units as u on {same}
+order by {segment}c.step_number"""
+
+
+def chosen_ctes(log: EventLog, plan: Plan) -> list[str]:
+    """The CTEs up to `chosen`: each unit's attempt that counts, or with reentry each attempt that does not overlap."""
+    ctes = unordered_ctes(plan) if plan.order == "any" else attempt_ctes(plan)
+    if plan.is_reentrant:
+        ctes += _walk(plan)
+        source = "select a.*\n        from attempts as a\n        inner join walked as w on a.unit_id = w.unit_id and a.ord_1 = w.ord_1"
+        if plan.order == "any":
+            source = source.replace("a.ord_1 = w.ord_1", "a.start_ord = w.ord_1")
+    else:
+        start = "start_ord" if plan.order == "any" else "ord_1"
+        source = (
+            "select *\n        from attempts\n        qualify row_number() over "
+            f"(partition by unit_id order by level desc, done_ord, {start} desc) = 1"
+        )
+    ctes.append(
+        f"chosen as (\n    select b.*, {_open_sql(log, plan)} as is_open\n    from (\n        {source}\n    ) as b\n)"
+    )
+    return ctes
+
+
+def _walk(plan: Plan) -> list[str]:
+    """A unit's first attempt, and each one that begins after the one before was completed or its window had passed."""
+    start = "start_ord" if plan.order == "any" else "ord_1"
+    full = len(plan.required)
+    late = "null"
+    join = ""
+    if plan.window_us is not None:
+        late = "l.start"
+        join = (
+            f"\n    asof left join (select unit_id, us_1, min({start}) as start from attempts group by unit_id, us_1) as l"
+            f"\n        on a.unit_id = l.unit_id and a.us_1 + {plan.window_us} < l.us_1"
+        )
+    return [
+        f"""links as (
+    select a.unit_id, a.{start} as ord_1, case when a.level = {full} then n.start else {late} end as next_ord
+    from attempts as a
+    asof left join (select unit_id, {start} as start from attempts) as n
+        on a.unit_id = n.unit_id and a.done_ord < n.start{join}
+)""",
+        """walked as (
+    select unit_id, min(ord_1) as ord_1
+    from links
+    group by unit_id
+    union all
+    select l.unit_id, l.next_ord
+    from walked as w
+    inner join links as l on w.unit_id = l.unit_id and w.ord_1 = l.ord_1
+    where l.next_ord is not null
+)""",
+    ]
+
+
+def _open_sql(log: EventLog, plan: Plan) -> str:
+    """Whether an attempt may still go on at the cutoff: its window has not passed, and its unit has not ended."""
+    parts = []
+    if plan.window_us is not None:
+        parts.append(f"b.us_1 + {plan.window_us} >= {log.cutoff_us}")
+    expiry = log.settings.get("expiry_seconds")
+    if plan.unit == "sessions":
+        log.require("sessions")
+        limit = round(float(log.settings.get("inactivity_seconds") or 1800) * 1_000_000)
+        parts.append(
+            f"b.unit_id in (select session_id from sessions where epoch_us(ended_at) + {limit} >= {log.cutoff_us})"
+        )
+    elif expiry is not None and (plan.unit == "journeys" or plan.window_us is None):
+        log.require("journeys")
+        parts.append(f"b.unit_id in (select {plan.column} from journeys where is_open)")
+    return " and ".join(parts) if parts else "false"
+
+
+def _count_steps(plan: Plan) -> str:
+    return "\n    union all\n".join(_count_step(plan, index) for index in range(len(plan.steps)))
+
+
+def _count_step(plan: Plan, index: int) -> str:
+    """One step's counts: entered = converted + dropped_off + open; converted reached the next required step."""
+    is_required = index in plan.required
+    number, is_last = index + 1, index == len(plan.steps) - 1
+    next_index = next((one for one in plan.required if one > index), None)
+    level = sum(one < index for one in plan.required) + 1
+    entered = f"level >= {level}" if is_required else f"ord_{number} is not null"
+    went_on = entered if next_index is None else f"{entered} and level >= {level + is_required}"
+    stayed = "false" if is_last or next_index is None else f"{entered} and level < {level + is_required}"
+    seconds = (
+        "cast(null as double)" if next_index is None else f"(us_{next_index + 1} - us_{number}) / 1000000.0"
+    )
+    timed = f"case when {went_on} then {seconds} end"
+    return f"""    select
+        {"segment" if plan.by else "null as segment"},
+        {number} as step_number,
+        {quoted(plan.steps[index].label)} as step,
+        count(case when {entered} then 1 end) as entered,
+        count(case when {went_on} then 1 end) as converted,
+        count(case when {stayed} and not is_open then 1 end) as dropped_off,
+        count(case when {stayed} and is_open then 1 end) as open,
+        avg({timed}) as mean_seconds,
+        median({timed}) as median_seconds,
+        quantile_cont({timed}, 0.75) as p75_seconds,
+        quantile_cont({timed}, 0.9) as p90_seconds
+    from chosen
+    {"group by segment" if plan.by else ""}""".rstrip()
+
+
+def _count_units(plan: Plan) -> str:
+    """How many units there are at all, also those that never entered; by segment, a unit's first event decides."""
+    if plan.is_reentrant:
+        return (
+            "units as (\n    select segment, count(*) as unit_count\n    from chosen\n    group by segment\n)"
+        )
+    if not plan.by:
+        return (
+            f"units as (\n    select null as segment, count(distinct {plan.column}) as unit_count\n"
+            f"    from events\n    where {plan.events}\n)"
+        )
+    return f"""units as (
+    select
+        case when c.unit_id is null then f.first_segment else c.segment end as segment,
+        count(*) as unit_count
+    from (
+        select {plan.column} as unit_id, {plan.by} as first_segment
+        from events
+        where {plan.events}
+        qualify row_number() over (partition by {plan.column} order by {plan.ordinal}) = 1
+    ) as f
+    left join chosen as c on f.unit_id = c.unit_id
+    group by 1
+)"""
+
+
+def _join(ctes: list[str]) -> str:
+    return ",\n\n".join(ctes)
