@@ -1,8 +1,20 @@
--- Events by channel, each touchpoint counted under its main channel.
+-- Channels by the steps that happened in them, then those of touchpoints without a stage.
+with used as (
+    select
+        channel,
+        step_count
+    from stage_channels
+    union all
+    select
+        channel,
+        0 as step_count
+    from touchpoints
+    where channel is not null
+)
+
 select
     channel,
-    sum(event_count)::bigint as event_count
-from touchpoints
-where channel is not null
+    sum(step_count)::bigint as step_count
+from used
 group by channel
-order by event_count desc, channel
+order by step_count desc, channel
