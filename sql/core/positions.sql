@@ -16,43 +16,65 @@
 -- column: contact_ordinal   contacts of the customer up to here
 -- column: step_ordinal      steps of the customer up to here
 -- column: last_contact_us   time of the contact before, microseconds UTC
-with placed as (
+with kinds as (
+    select
+        signature_id,
+        source_rank,
+        dense_rank() over (order by event_name) as name_rank,
+        touchpoint_no,
+        not is_background as is_contact,
+        is_activity,
+        is_goal
+    from touchpoint_signatures
+),
+
+placed as (
     select
         e.event_id,
         c.customer_id,
         e.occurred_us,
-        t.source_rank,
-        e.sequence,
-        t.event_name,
         e.signature_id,
-        t.touchpoint_no,
-        not t.is_background as is_contact,
-        t.is_activity,
-        t.is_goal
+        k.touchpoint_no,
+        k.is_contact,
+        k.is_activity,
+        k.is_goal,
+        k.is_goal and $ends_on_goal as is_end,
+        row_number() over (
+            partition by c.customer_id order by e.occurred_us, k.source_rank, e.sequence, k.name_rank, e.event_id
+        ) as event_ordinal
     from staged_events as e
     inner join identity_customers as c on e.identity_key = c.identity_key
-    inner join touchpoint_signatures as t on e.signature_id = t.signature_id
+    inner join kinds as k on e.signature_id = k.signature_id
     where e.occurred_us <= $cutoff_us
 ),
 
--- What went before: the last activity, the last contact, and what it was. An activity up to the goal that ended
--- its journey says nothing about the next one: -1 stands for none since.
+-- What went before: the last activity, the last contact, and what it was. A mark is an ordinal with what is asked
+-- about its event in the lower bits, so that a maximum finds the last one: `last_value … ignore nulls` would walk
+-- back row by row, without end in a customer of a million events of one kind.
 looked_back as (
     select
         *,
         max(case when is_activity then occurred_us end) over before as last_activity_us,
-        last_value(
-            case when is_goal and $ends_on_goal then -1 when is_activity then occurred_us end ignore nulls
-        ) over before as recent_activity_us,
         max(case when is_contact then occurred_us end) over before as last_contact_us,
-        last_value(case when is_contact then touchpoint_no end ignore nulls) over before as last_touchpoint_no,
-        coalesce(last_value(case when is_contact then is_goal end ignore nulls) over before and $ends_on_goal, false)
-            as is_ended
+        max(case when is_activity or is_end then event_ordinal * 2 + cast(is_end as integer) end) over before
+            as recent_mark,
+        max(
+            case when is_contact then (event_ordinal * 4294967296 + touchpoint_no) * 2 + cast(is_end as integer) end
+        ) over before as contact_mark
     from placed
     window before as (
-        partition by customer_id order by occurred_us, source_rank, sequence, event_name, event_id
-        rows between unbounded preceding and 1 preceding
+        partition by customer_id order by event_ordinal rows between unbounded preceding and 1 preceding
     )
+),
+
+unmarked as (
+    select
+        *,
+        contact_mark // 2 % 4294967296 as last_touchpoint_no,
+        coalesce(contact_mark % 2 = 1, false) as is_ended,
+        -- An activity up to the goal that ended its journey says nothing about the next one: -1, none since.
+        case when recent_mark % 2 = 1 then -1 else last_activity_us end as recent_activity_us
+    from looked_back
 ),
 
 -- The expiry runs from the last activity; in a journey that the company began, from its last contact until the
@@ -65,7 +87,7 @@ timed as (
                 then last_contact_us
             else recent_activity_us
         end as alive_us
-    from looked_back
+    from unmarked
 ),
 
 -- A session opens after a gap over the limit; a journey at the first contact, after the goal where it ends there,
@@ -90,15 +112,13 @@ stepped as (
 numbered as (
     select
         *,
-        last_value(case when opens_session then event_id end ignore nulls) over upto as running_session_id,
-        last_value(case when opens_journey then event_id end ignore nulls) over upto as running_journey_id,
-        row_number() over upto as event_ordinal,
+        max_by(event_id, case when opens_session then event_ordinal end) over upto as running_session_id,
+        max_by(event_id, case when opens_journey then event_ordinal end) over upto as running_journey_id,
         count(case when is_contact then 1 end) over upto as contact_ordinal,
         count(case when is_step_start then 1 end) over upto as step_ordinal
     from stepped
     window upto as (
-        partition by customer_id order by occurred_us, source_rank, sequence, event_name, event_id
-        rows between unbounded preceding and current row
+        partition by customer_id order by event_ordinal rows between unbounded preceding and current row
     )
 )
 

@@ -9,61 +9,59 @@
 -- column: touchpoint    last contact within the window before it, NULL when there is none
 -- column: stage         stage of that touchpoint
 with scored as (
+    select
+        e.event_id,
+        p.customer_id,
+        p.event_ordinal,
+        p.occurred_us,
+        e.score_kind,
+        e.score,
+        e.score_min,
+        e.score_max
+    from events as e
+    left join positions as p on e.event_id = p.event_id
+    where e.score_kind is not null
+),
+
+scorers as (
     select distinct customer_id
-    from events
-    where score_kind is not null
-        and customer_id is not null
+    from scored
 ),
 
 told as (
     select
-        e.event_id,
-        e.occurred_us,
+        p.event_id,
+        p.customer_id,
         p.event_ordinal,
-        e.customer_id,
-        e.score_kind,
-        e.score,
-        e.score_min,
-        e.score_max,
-        case when not e.is_background and e.score_kind is null then e.touchpoint end as contact_touchpoint,
-        case when not e.is_background and e.score_kind is null then e.occurred_us end as contact_us,
-        case when not e.is_background and e.score_kind is null then coalesce(e.stage, '') end as contact_stage
-    from events as e
-    inner join scored as s on e.customer_id = s.customer_id
-    inner join positions as p on e.event_id = p.event_id
+        p.occurred_us,
+        t.touchpoint,
+        t.stage,
+        p.is_contact and t.score_kind is null as is_rateable
+    from positions as p
+    inner join scorers as s on p.customer_id = s.customer_id
+    inner join touchpoint_signatures as t on p.signature_id = t.signature_id
 ),
 
 looked_back as (
     select
-        *,
-        last_value(contact_touchpoint ignore nulls) over before as last_touchpoint,
-        last_value(contact_us ignore nulls) over before as last_us,
-        last_value(contact_stage ignore nulls) over before as last_stage
+        event_id,
+        max(case when is_rateable then event_ordinal end) over (
+            partition by customer_id order by event_ordinal rows between unbounded preceding and 1 preceding
+        ) as last_ordinal
     from told
-    window before as (
-        partition by customer_id order by event_ordinal rows between unbounded preceding and 1 preceding
-    )
 )
 
 select
-    event_id,
-    score_kind,
-    score,
-    score_min,
-    score_max,
-    case when occurred_us - last_us <= $feedback_within_us then last_touchpoint end as touchpoint,
-    case when occurred_us - last_us <= $feedback_within_us then nullif(last_stage, '') end as stage
-from looked_back
-where score_kind is not null
-union all
-select
-    event_id,
-    score_kind,
-    score,
-    score_min,
-    score_max,
-    null as touchpoint,
-    null as stage
-from events
-where score_kind is not null
-    and customer_id is null
+    s.event_id,
+    s.score_kind,
+    s.score,
+    s.score_min,
+    s.score_max,
+    t.touchpoint,
+    t.stage
+from scored as s
+left join looked_back as b on s.event_id = b.event_id
+left join told as t
+    on s.customer_id = t.customer_id
+        and b.last_ordinal = t.event_ordinal
+        and s.occurred_us - t.occurred_us <= $feedback_within_us

@@ -55,5 +55,7 @@ select
     v.score_max,
     v.session_hint
 from valid as v
-where v.event_id not in (select event_id from staged_events)
-    and (v.file_no, v.line, v.item) not in (select (file_no, line, item) from later)
+left join staged_events as s on v.event_id = s.event_id
+left join later as l on v.file_no = l.file_no and v.line = l.line and v.item = l.item
+where s.event_id is null
+    and l.file_no is null

@@ -2,11 +2,12 @@
 -- grain: one row per identity_key, identifier_hash
 -- kept: batch
 with used as (
-    select distinct identity_key
-    from staged_items
-    where reject_reason is null
-        and identity_key is not null
-        and identity_key not in (select identity_key from identifier_sets)
+    select distinct i.identity_key
+    from staged_items as i
+    left join identifier_sets as s on i.identity_key = s.identity_key
+    where i.reject_reason is null
+        and i.identity_key is not null
+        and s.identity_key is null
 ),
 
 combinations as (

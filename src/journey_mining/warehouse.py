@@ -127,7 +127,10 @@ def open_warehouse(
     shutil.rmtree(spill, ignore_errors=True)
     spill.mkdir(parents=True, mode=0o700)
     settings = {**OFFLINE_SETTINGS, "memory_limit": memory_limit, "temp_directory": str(spill)}
-    connection = duckdb.connect(config={**settings, "temp_file_encryption": "true"})
+    # Spill files hold what was read, so they are encrypted, with a key that only this process has. DuckDB's own
+    # cipher asks for the second setting; without it every run that spills would fail.
+    secrecy = {"temp_file_encryption": "true", "force_mbedtls_unsafe": "true"}
+    connection = duckdb.connect(config={**settings, **secrecy})
     connection.execute("set TimeZone = 'UTC'")
     connection.execute(f"set threads = {threads or os.cpu_count() or 1}")
     for name, path in (("published", published), ("store", store)):

@@ -18,13 +18,17 @@ _TARGET = re.compile(
 )
 
 
+def _zeros() -> defaultdict[str, float]:
+    return defaultdict(float)
+
+
 @dataclass
 class Statements:
     """Wall and processor seconds by step and statement, and wall seconds by step."""
 
     wall: dict[str, defaultdict[str, float]] = field(default_factory=lambda: defaultdict(_zeros))
     cpu: dict[str, defaultdict[str, float]] = field(default_factory=lambda: defaultdict(_zeros))
-    steps: defaultdict[str, float] = field(default_factory=lambda: _zeros())
+    steps: defaultdict[str, float] = field(default_factory=_zeros)
     step: str = "read exports"
 
     def add(self, sql: str, wall: float, cpu: float) -> None:
@@ -48,15 +52,13 @@ class Statements:
         ]
 
 
-def _zeros() -> defaultdict[str, float]:
-    return defaultdict(float)
-
-
 def _named(sql: str) -> str:
     text = " ".join(re.sub(r"--[^\n]*", " ", sql).split())
     found = _TARGET.match(text)
     if found is None:
         return text[:90]
+    if text.startswith("comment on"):
+        return "comment on …"
     return f"{text[: found.start(1)]}{found[1].removeprefix('published.main.').removeprefix('store.main.')}"
 
 

@@ -56,6 +56,8 @@ def test_touchpoints_are_described_by_their_most_frequent_kind(lab: Lab) -> None
     09:02 | anna     | cart  | app
     09:03 | ben      | zz    |
     09:04 | ben      | later |
+    09:04 | ben      | cart  | web
+    09:05 | ben      | cart  | web
     """,
         cutoff="09:03",
     )

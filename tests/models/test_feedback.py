@@ -117,6 +117,27 @@ def test_response_rate_counts_invitations(lab: Lab) -> None:
     )
 
 
+def test_answers_without_an_invitation_do_not_exceed_the_whole(lab: Lab) -> None:
+    """Who answered was invited, though the source recorded fewer invitations."""
+    lab.given(
+        "scored_events",
+        """
+    event_id | score_kind | score | score_min | score_max | touchpoint | stage
+    e1       | csat       |       |           |           | call       | retention
+    e2       | csat       | 4     | 1         | 5         | call       | retention
+    e3       | csat       | 1     | 1         | 5         | call       | retention
+    """,
+    )
+    lab.build("feedback")
+    lab.expect(
+        "from feedback where touchpoint = 'call'",
+        """
+    response_count | invited_count | response_rate | score
+    2              | 2             | 1             | 0.5
+    """,
+    )
+
+
 def test_a_score_speaks_of_the_last_contact_before_it(lab: Lab) -> None:
     """Within 72 hours, inclusive; delivery records and other answers are not spoken of."""
     lab.live("""

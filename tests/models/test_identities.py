@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from worlds import Lab
 
 OWNERS = "select event_id, customer_id from events"
@@ -113,6 +115,46 @@ def test_more_accounts_are_allowed_on_request(lab: Lab) -> None:
     assert len(lab.rows("from customers")) == 1
 
 
+def test_accounts_that_were_merged_are_one_customer(lab: Lab) -> None:
+    """max_user_ids is about devices: an account that was merged with two others is no device."""
+    lab.live(
+        """
+    at    | customer      | event
+    09:00 | anna+anna_old | merge
+    09:01 | anna+anna_new | merge
+    """
+    )
+    lab.expect(
+        "customers",
+        """
+    event_count | identifier_count | is_flagged
+    2           | 3                | no
+    """,
+    )
+
+
+@pytest.mark.parametrize("device", ["k", "m", "n", "o", "p"])
+def test_of_shared_identifiers_the_most_specific_counts(lab: Lab, device: str) -> None:
+    """An event that carries a shared inbox and a shared device is the inbox's."""
+    lab.live(
+        f"""
+    at    | customer                | event
+    09:00 | email:a+anna            | page
+    09:01 | email:a+ben             | page
+    09:02 | cookie:{device}+anna    | page
+    09:03 | cookie:{device}+ben     | page
+    09:04 | cookie:{device}+email:a | page
+    """
+    )
+    lab.expect(
+        "from events where line = 5",
+        """
+    customer_id
+    email:a
+    """,
+    )
+
+
 def test_one_account_may_have_many_devices(lab: Lab) -> None:
     """Devices of one account are no accounts of one device."""
     lab.live("""
@@ -212,15 +254,16 @@ def test_what_is_seen_together_after_the_cutoff_links_nothing(lab: Lab) -> None:
     """Evidence of the future does not change the past, though both identifiers are known."""
     log = """
     at    | customer      | event
+    08:59 | ben           | page
     09:00 | cookie:k      | ad
     09:01 | anna          | page
     09:02 | cookie:k+anna | page
     09:03 | cookie:k+ben  | page
     """
     lab.live(log, cutoff="09:01")
-    assert (len(lab.rows("from customers")), lab.rows("from identity_links")) == (2, [])
+    assert (len(lab.rows("from customers")), lab.rows("from identity_links")) == (3, [])
     lab.live(log, cutoff="09:02")
-    assert (len(lab.rows("from customers")), lab.rows("from identity_flags")) == (1, [])
+    assert (len(lab.rows("from customers")), lab.rows("from identity_flags")) == (2, [])
 
 
 def test_equal_first_times_are_decided_by_the_hash(lab: Lab) -> None:

@@ -64,6 +64,28 @@ def test_the_company_begins_the_next_journey_and_the_customer_joins(lab: Lab) ->
     )
 
 
+def test_a_contact_at_the_expiry_does_not_prolong(lab: Lab) -> None:
+    """The company's contact just within the expiry belongs to the journey, and the next one after it does not."""
+    lab.live(
+        """
+    at          | customer | event | by
+    03-01 09:00 | anna     | visit |
+    03-05 09:00 | anna     | call  | company
+    03-06 09:00 | anna     | call  | company
+    """,
+        journeys={"expiry": "4 days"},
+    )
+    lab.expect(
+        "journeys",
+        """
+    journey_id | contact_count
+    e1         | 2
+    e3         | 1
+    """,
+        order="journey_id",
+    )
+
+
 def test_a_customer_who_returns_too_late_begins_anew(lab: Lab) -> None:
     """More than the expiry after the company's contact is another journey."""
     lab.live(

@@ -163,6 +163,7 @@ def test_the_cutoff_leaves_later_events_out(lab: Lab) -> None:
     at              | customer | event
     09:00           | anna     | catalog
     09:05           | anna     | cart
+    09:05:00.000001 | anna     | cart
     09:05:00.000001 | anna     | purchase
     """,
         cutoff="09:05",

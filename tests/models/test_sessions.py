@@ -130,6 +130,30 @@ def test_by_customer_and_channel(lab: Lab) -> None:
     )
 
 
+def test_the_limit_by_channel(lab: Lab) -> None:
+    """Within a channel, too, a gap equal to the limit stays, one more splits, and a reply neither joins nor prolongs."""
+    lab.live(
+        """
+    at                    | customer | event | channel | by
+    03-02 08:50           | anna     | reply | web     | company
+    03-02 09:00           | anna     | page  | web     |
+    03-02 09:30           | anna     | page  | web     |
+    03-02 09:40           | anna     | reply | web     | company
+    03-02 10:00:00.000001 | anna     | page  | web     |
+    """,
+        sessions={"by": ["customer", "channel"]},
+    )
+    lab.expect(
+        SESSIONS,
+        """
+    session_id | event_count
+    e2         | 2
+    e5         | 1
+    """,
+        order="session_id",
+    )
+
+
 def test_by_customer_needs_no_channel_sessions(lab: Lab) -> None:
     """By default channel_sessions is empty and channels share a session."""
     lab.live("""

@@ -124,6 +124,33 @@ def test_customers_join_their_journeys(lab: Lab) -> None:
     )
 
 
+def test_a_flagged_journey_keeps_no_customer_open(lab: Lab) -> None:
+    """What a machine does with a customer's account does not make the customer's own, expired journey open."""
+    lab.live(
+        """
+    at          | customer | event | stage
+    03-01 09:00 | anna     | a     | first
+    03-10 09:00 | anna     | a     | first
+    03-10 09:01 | anna     | a     | first
+    03-10 09:02 | anna     | b     | second
+    """,
+        stages=STAGES,
+        journeys={"expiry": "4 days"},
+        sessions={"max_events": 2},
+    )
+    for unit in ("customers", "journeys"):
+        funnel(
+            lab,
+            unit,
+            """
+        stage  | entered | converted | dropped_off | open | conversion_rate
+        first  | 1       | 0         | 1           | 0    | 0
+        second | 0       | 0         | 0           | 0    |
+        third  | 0       | 0         | 0           | 0    |
+        """,
+        )
+
+
 def test_a_converted_journey_that_may_go_on_is_open_in_its_stage(lab: Lab) -> None:
     """The goal does not mature a later stage: until the expiry the journey may still reach it."""
     lab.live(

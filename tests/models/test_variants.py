@@ -83,3 +83,32 @@ def test_a_switch_does_not_span_journeys(lab: Lab) -> None:
         journeys={"expiry": "4 days"},
     )
     assert lab.rows("from channel_switches") == []
+
+
+def test_a_flagged_journey_is_no_variant_and_no_switch(lab: Lab) -> None:
+    """What no person can have done is in neither table."""
+    lab.live(
+        """
+    at    | customer | event | channel
+    09:00 | bot      | page  | web
+    09:01 | bot      | call  | phone
+    09:02 | bot      | page  | web
+    09:00 | anna     | page  | web
+    09:01 | anna     | call  | phone
+    """,
+        sessions={"max_events": 2},
+    )
+    lab.expect(
+        "channel_switches",
+        """
+    from_channel | to_channel | switch_count | customer_count
+    web          | phone      | 1            | 1
+    """,
+    )
+    lab.expect(
+        "variants",
+        """
+    variant     | journey_count | share
+    page > call | 1             | 1
+    """,
+    )

@@ -21,8 +21,10 @@ from journey_mining.sources.presets import Preset, load_preset
 from journey_mining.sources.shapes import find_shape
 from journey_mining.warehouse import Warehouse
 
-_BATCH_BYTES = 4 << 30
-"""Bytes of files that are read in one batch."""
+_BATCH_BYTES = 2 << 30
+"""Bytes of text that are read in one batch, about two million events: what a batch needs must fit in memory."""
+_PACKED = {".gz": 16, ".parquet": 32}
+"""Suffix -> bytes of text that a byte of such a file holds, roughly."""
 
 
 @dataclass(frozen=True)
@@ -277,7 +279,7 @@ def _batches(files: list[LoadedFile]) -> Iterator[list[LoadedFile]]:
     size = 0
     for file in files:
         part.append(file)
-        size += file.path.stat().st_size
+        size += file.path.stat().st_size * _PACKED.get(file.path.suffix.lower(), 1)
         if size >= _BATCH_BYTES:
             yield part
             part, size = [], 0

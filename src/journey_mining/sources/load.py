@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 from duckdb.func import FunctionNullHandling
 
 from journey_mining.config import Config, Source
@@ -149,9 +150,7 @@ def _relations(warehouse: Warehouse, batch: Batch) -> Iterator[list[RecordReader
             warehouse.connection.register(streams[-1], chain_batches(chosen))
             readers += chosen
             parts.append(_text_select(streams[-1], table, kind, batch))
-        parts += [
-            _parquet_select(warehouse, file, table, batch.source) for file in _files(batch, name, "parquet")
-        ]
+        parts += _parquet_selects(warehouse, batch, name, table)
         kinds[name] = "view" if batch.preset.is_streamed(name) else "table"
         query = " union all ".join(parts or [_empty_select(table)])
         warehouse.execute(f"create or replace temp {kinds[name]} read_{name} as {query}")
@@ -214,27 +213,38 @@ def _from_text(name: str, declared: Any) -> str:
     return f'try_cast("{name}" as {declared})'
 
 
-def _parquet_select(warehouse: Warehouse, file: LoadedFile, table: Table, source: Source) -> str:
-    location = quoted(str(file.path))
-    pairs = _column_pairs(file.shape, table, source)
+def _parquet_selects(warehouse: Warehouse, batch: Batch, name: str, table: Table) -> list[str]:
+    """One select for all Parquet files of the same columns and types; many small relations would cost more."""
+    groups: dict[str, list[LoadedFile]] = {}
+    for file in _files(batch, name, "parquet"):
+        schema = pq.read_schema(file.path).remove_metadata()
+        groups.setdefault(schema.to_string(), []).append(file)
+        file.sha256, file.byte_count = checksum(file.path), file.path.stat().st_size
+    return [_parquet_select(warehouse, files, table, batch.source) for files in groups.values()]
+
+
+def _parquet_select(warehouse: Warehouse, files: list[LoadedFile], table: Table, source: Source) -> str:
+    locations = "[" + ", ".join(quoted(str(file.path)) for file in files) + "]"
     columns = ", ".join(
         f'{_cast_column(old, table.columns[name])} as "{name}"'
         if old
         else f'null::{duckdb_type(table.columns[name])} as "{name}"'
-        for name, old in pairs
+        for name, old in _column_pairs(files[0].shape, table, source)
     )
-    file.record_count = int(
-        warehouse.value(f"select coalesce(sum(num_rows), 0) from parquet_file_metadata({location})")
-    )
-    file.sha256, file.byte_count = checksum(file.path), file.path.stat().st_size
+    query = f"select file_name, sum(num_rows) as record_count from parquet_file_metadata({locations}) group by file_name"
+    counts = {row["file_name"]: int(str(row["record_count"])) for row in warehouse.rows(query)}
+    for file in files:
+        file.record_count = counts[str(file.path)]
+    numbers = ", ".join(f"({quoted(str(file.path))}, {file.file_no}::integer)" for file in files)
     return (
-        f"select {file.file_no}::integer as file_no, file_row_number + 1 as line, null::varchar as raw, "
-        f"'' as header_text, {columns} from read_parquet({location}, file_row_number = true)"
+        f"select f.file_no, r.file_row_number + 1 as line, null::varchar as raw, '' as header_text, {columns} "
+        f"from read_parquet({locations}, file_row_number = true, filename = true) as r "
+        f"inner join (values {numbers}) as f (path, file_no) on r.filename = f.path"
     )
 
 
 def _cast_column(column: str, declared: Any) -> str:
-    return f'try_cast("{column}" as {duckdb_type(declared)})'
+    return f'try_cast(r."{column}" as {duckdb_type(declared)})'
 
 
 def _empty_select(table: Table) -> str:
