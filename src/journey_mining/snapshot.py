@@ -8,11 +8,25 @@ from typing import Any
 
 import pandas as pd
 
+from journey_mining.analysis.durations import write_durations
 from journey_mining.analysis.expressions import Span
+from journey_mining.analysis.feedback import write_nps
+from journey_mining.analysis.flow import write_flow
 from journey_mining.analysis.funnel import plan_funnel
 from journey_mining.analysis.funnel_answer import write_levels, write_summary
 from journey_mining.analysis.intake import Rules, load_events
 from journey_mining.analysis.log import EventLog
+from journey_mining.analysis.matching import write_matches
+from journey_mining.analysis.paths import (
+    ask_paths,
+    write_path_customers,
+    write_path_moves,
+    write_path_nodes,
+    write_step_matrix,
+)
+from journey_mining.analysis.queries import check_query
+from journey_mining.analysis.retention import ask_retention, write_retention
+from journey_mining.analysis.sequences import write_neighbours, write_transitions
 from journey_mining.errors import JourneyMiningError
 from journey_mining.frames import ResultFrame, make_result
 from journey_mining.warehouse import open_readonly
@@ -87,7 +101,164 @@ class Snapshot:
         """A row a unit: the deepest step that it reached (0: not even the first) and when; options as of `funnel`."""
         plan = plan_funnel(self._log, steps=_as_list(steps), window=window, **options)
         query = write_levels(self._log, plan)
-        return make_result(self._log.read(query), query)
+        return self._answer(query)
+
+    def time_to_convert(
+        self,
+        steps: Sequence[Any],
+        from_step: int = 1,
+        to_step: int | None = None,
+        bins: int | None = None,
+        window: Span | None = None,
+        **options: Any,
+    ) -> ResultFrame:
+        """A histogram of the seconds from one step (1-based) to another; options as of `funnel`.
+
+        `.units` has the seconds of each unit, `.attrs` their mean and median.
+        """
+        plan = plan_funnel(self._log, steps=_as_list(steps), window=window, **options)
+        last = len(plan.steps) if to_step is None else to_step
+        query, units = write_durations(self._log, plan, from_step, last, bins)
+        frame = self._answer(query, "draw_durations", units)
+        seconds = frame.units["seconds"]
+        frame.attrs = {"mean_seconds": seconds.mean(), "median_seconds": seconds.median()}
+        return frame
+
+    def transitions(
+        self, weight: str = "count", start_end: bool = True, unit: str = "journeys"
+    ) -> ResultFrame:
+        """A row for each touchpoint directly followed by another: counts, `weight`, and the probability by weight.
+
+        weight: count, journeys, sessions or customers; unit: where a sequence begins and ends (journeys, sessions,
+        customers); start_end: with `__start__` and `__end__`.
+        """
+        return self._answer(write_transitions(self._log, unit, weight, start_end), "draw_transitions")
+
+    def next_steps(
+        self, after: str | Sequence[str], unit: str = "customers", occurrence: str = "first"
+    ) -> ResultFrame:
+        """What comes directly after a sequence of adjacent touchpoints, by share; `.units` has it unit by unit.
+
+        occurrence: the first or last place in a unit where the sequence is, or all.
+        """
+        query, units = write_neighbours(self._log, _as_list(after), unit, occurrence, forward=True)
+        return self._answer(query, None, units)
+
+    def previous_steps(
+        self, before: str | Sequence[str], unit: str = "customers", occurrence: str = "first"
+    ) -> ResultFrame:
+        """What comes directly before a sequence (in order of time), as `next_steps`."""
+        query, units = write_neighbours(self._log, _as_list(before), unit, occurrence, forward=False)
+        return self._answer(query, None, units)
+
+    def flow(
+        self,
+        start: str | None = None,
+        end: str | None = None,
+        around: str | None = None,
+        steps: int | None = None,
+        top: int = 8,
+        occurrence: str = "first",
+    ) -> ResultFrame:
+        """True counts of moves step by step, from the journeys' start, or from, to or around a touchpoint.
+
+        steps: how many are shown (5, or 2 on either side); top: touchpoints a step, the rest is folded into one.
+        """
+        shown = steps if steps is not None else 2 if around is not None else 5
+        return self._answer(write_flow(self._log, start, end, around, shown, top, occurrence), "draw_flow")
+
+    def paths(self, steps: int = 5, **options: Any) -> ResultFrame:
+        """Edges of session paths, `1_a` to `2_b`, with counts and seconds; options: see analysis.paths.PathQuestion."""
+        question = ask_paths(steps=steps, **options)
+        query = write_path_moves(self._log, question)
+        return self._answer(query, None, write_path_customers(self._log, question))
+
+    def path_nodes(self, steps: int = 5, **options: Any) -> ResultFrame:
+        """Nodes of session paths: how many arrive, go on, and drop off; options as of `paths`."""
+        question = ask_paths(steps=steps, **options)
+        return self._answer(
+            write_path_nodes(self._log, question), None, write_path_customers(self._log, question)
+        )
+
+    def step_matrix(self, steps: int = 5, unit: str = "customers") -> ResultFrame:
+        """The share of units at each touchpoint, step by step; `__end__` keeps those who have finished."""
+        return self._answer(write_step_matrix(self._log, steps, unit))
+
+    def retention(
+        self,
+        unit: str = "day",
+        kind: str = "n_day",
+        *,
+        cohort: str = "first",
+        entry: Any = None,
+        returning: Any = None,
+        start: str | None = None,
+        intervals: int | None = None,
+        brackets: Sequence[Sequence[int]] | None = None,
+    ) -> ResultFrame:
+        """A row a cohort and interval: customers retained, with the rate; see analysis.retention.RetentionQuestion."""
+        question = ask_retention(
+            brackets,
+            unit=unit,
+            kind=kind,
+            cohort=cohort,
+            entry=entry,
+            returning=returning,
+            start=None if start is None else str(start),
+            intervals=intervals,
+        )
+        query, units = write_retention(self._log, question)
+        return self._answer(query, "draw_retention", units)
+
+    def match(self, pattern: str, unit: str = "customers") -> ResultFrame:
+        """A row a unit: whether its touchpoints match `cart -> [^purchase]* -> help`, and how often.
+
+        The language is in analysis.matching.
+        """
+        return self._answer(write_matches(self._log, pattern, unit))
+
+    def graph(self) -> Any:
+        """The transition graph, a networkx.DiGraph with the attributes of mining.graph."""
+        from journey_mining.mining.graph import build_graph
+
+        self._log.require("transitions", "touchpoints")
+        return build_graph(
+            self._log.read("select * from transitions"), self._log.read("select * from touchpoints")
+        )
+
+    def variants(self) -> ResultFrame:
+        """The distinct sequences of touchpoints with their journeys, the most frequent first."""
+        return self._table("variants", "variant_rank")
+
+    def sessions(self) -> ResultFrame:
+        """The sessions in order of customer and time."""
+        return self._table("sessions", "customer_id, started_at, session_id")
+
+    def journeys(self) -> ResultFrame:
+        """The journeys in order of customer and time."""
+        return self._table("journeys", "customer_id, started_at, journey_id")
+
+    def feedback(self) -> ResultFrame:
+        """CSAT, NPS and CES by stage and touchpoint, each on its own scale."""
+        return self._table("feedback", "score_kind, stage, touchpoint, score_max")
+
+    def nps(self, by: str | None = None, score: str = "score") -> ResultFrame:
+        """The net promoter score with its interval, in all or by a column of the events."""
+        return self._answer(write_nps(self._log, by, score))
+
+    def sql(self, query: str) -> ResultFrame:
+        """The rows of one read-only query on the snapshot's tables; raises QueryError."""
+        check_query(self._log, query)
+        return self._answer(query)
+
+    def _table(self, name: str, order: str) -> ResultFrame:
+        self._log.require(name)
+        return self._answer(f"select *\nfrom {name}\norder by {order}")
+
+    def _answer(self, query: str, picture: str | None = None, units: str | None = None) -> ResultFrame:
+        read_units = None if units is None else lambda: self._log.read(units)
+        draw = None if picture is None else _picture(picture)
+        return make_result(self._log.read(query), query, draw, read_units)
 
 
 def _as_list(given: Any) -> list[Any]:

@@ -74,7 +74,7 @@ def counted_events(log: EventLog, unit: str, also: str = "false") -> str:
     column = UNIT_COLUMNS[unit]
     parts = [f"{column} is not null"]
     if "is_background" in log.columns:
-        parts.append(f"(not is_background or {also})")
+        parts.append(f"(not coalesce(is_background, false) or {also})")
     if not log.is_loaded:
         parts.append(
             "(journey_id is null or journey_id not in (select journey_id from journeys where is_flagged))"

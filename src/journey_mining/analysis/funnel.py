@@ -18,6 +18,7 @@ from journey_mining.analysis.expressions import (
     UNIT_COLUMNS,
     check_choice,
     counted_events,
+    event_order,
     span_us,
     unit_column,
 )
@@ -51,11 +52,11 @@ class FunnelQuestion(Parameters):
     """A step that repeats before the next one is reached ends the attempt."""
     reentry: bool = False
     """Count attempts: a unit enters again once its attempt was completed or its window has passed."""
-    exclude: list[Any] = []
+    exclude: tuple[Any, ...] = ()
     """Conditions whose events end the attempt: a touchpoint, or with from_step and to_step (1-based)."""
-    optional: list[int | str] = []
+    optional: tuple[int | str, ...] = ()
     """Steps (1-based numbers or names) that the later ones do not need."""
-    hold: list[str] = []
+    hold: tuple[str, ...] = ()
     """Columns whose value must be the same in all steps."""
 
 
@@ -84,6 +85,8 @@ class Plan:
     """Condition on the events that count."""
     ordinal: str
     """SQL of a number that puts a unit's events in order."""
+    order_by: str
+    """Columns that put a unit's events in order."""
     by: str | None
     hold: tuple[str, ...]
     exclusions: tuple[Exclusion, ...]
@@ -112,6 +115,7 @@ def plan_funnel(log: EventLog, **asked: Any) -> Plan:
         column=column,
         events=counted_events(log, unit, named),
         ordinal=_ordinal(log),
+        order_by=event_order(log),
         by=_segment(log, question.by),
         hold=tuple(quoted_name(name) for name in question.hold),
         exclusions=exclusions,
@@ -218,16 +222,8 @@ def mark_events(plan: Plan) -> str:
     kinds = [f"is_{index}" for index in range(1, len(plan.steps) + 1)]
     kinds += [f"is_excluded_{index}" for index in range(1, len(plan.exclusions) + 1)]
     matched = "" if plan.order == "strict" else f"\n    where {' or '.join(kinds)}"
-    listed = ",\n            ".join(
-        [
-            f"{plan.column} as unit_id",
-            f"{plan.ordinal} as ord",
-            "occurred_us as us",
-            *holds,
-            f"{plan.by or 'null'} as segment",
-            *marks,
-        ]  # fmt: skip
-    )
+    columns = [f"{plan.column} as unit_id", f"{plan.ordinal} as ord", "occurred_us as us"]
+    listed = ",\n            ".join([*columns, *holds, f"{plan.by or 'null'} as segment", *marks])
     return f"""marked as (
     select *
     from (

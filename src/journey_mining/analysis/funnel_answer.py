@@ -49,7 +49,7 @@ def write_summary(log: EventLog, plan: Plan) -> str:
     segment = "c.segment, " if plan.by else ""
     same = "c.segment is not distinct from u.segment" if plan.by else "true"
     within = "partition by c.segment " if plan.by else ""
-    before = f"coalesce(lag(c.entered) over ({within}order by c.step_number), u.unit_count)"
+    before = "case when c.step_number = 1 then u.unit_count else c.entered_before end"
     first = f"first_value(c.entered) over ({within}order by c.step_number)"
     return f"""with {"recursive " if plan.is_reentrant else ""}{_join(ctes)}
 select
@@ -84,12 +84,18 @@ def chosen_ctes(log: EventLog, plan: Plan) -> list[str]:
         start = "start_ord" if plan.order == "any" else "ord_1"
         source = (
             "select *\n        from attempts\n        qualify row_number() over "
-            f"(partition by unit_id order by level desc, done_ord, {start} desc) = 1"
+            f"(partition by unit_id order by level desc, {_most_optional(plan)}done_ord, {start} desc) = 1"
         )
     ctes.append(
         f"chosen as (\n    select b.*, {_open_sql(log, plan)} as is_open\n    from (\n        {source}\n    ) as b\n)"
     )
     return ctes
+
+
+def _most_optional(plan: Plan) -> str:
+    """Among attempts of one level, the one with the most optional steps counts."""
+    optional = [index + 1 for index in range(len(plan.steps)) if index not in plan.required]
+    return "".join(f"ord_{number} is null, " for number in optional)
 
 
 def _walk(plan: Plan) -> list[str]:
@@ -155,22 +161,21 @@ def _count_step(plan: Plan, index: int) -> str:
     entered = f"level >= {level}" if is_required else f"ord_{number} is not null"
     went_on = entered if next_index is None else f"{entered} and level >= {level + is_required}"
     stayed = "false" if is_last or next_index is None else f"{entered} and level < {level + is_required}"
-    seconds = (
-        "cast(null as double)" if next_index is None else f"(us_{next_index + 1} - us_{number}) / 1000000.0"
-    )
-    timed = f"case when {went_on} then {seconds} end"
+    waited = "cast(null as bigint)" if next_index is None else f"us_{next_index + 1} - us_{number}"
+    timed = f"case when {went_on} then {waited} end"
     return f"""    select
         {"segment" if plan.by else "null as segment"},
         {number} as step_number,
         {quoted(plan.steps[index].label)} as step,
+        count(case when level >= {level - 1} then 1 end) as entered_before,
         count(case when {entered} then 1 end) as entered,
         count(case when {went_on} then 1 end) as converted,
         count(case when {stayed} and not is_open then 1 end) as dropped_off,
         count(case when {stayed} and is_open then 1 end) as open,
-        avg({timed}) as mean_seconds,
-        median({timed}) as median_seconds,
-        quantile_cont({timed}, 0.75) as p75_seconds,
-        quantile_cont({timed}, 0.9) as p90_seconds
+        avg({timed}) / 1000000.0 as mean_seconds,
+        median({timed}) / 1000000.0 as median_seconds,
+        quantile_cont({timed}, 0.75) / 1000000.0 as p75_seconds,
+        quantile_cont({timed}, 0.9) / 1000000.0 as p90_seconds
     from chosen
     {"group by segment" if plan.by else ""}""".rstrip()
 
@@ -194,7 +199,7 @@ def _count_units(plan: Plan) -> str:
         select {plan.column} as unit_id, {plan.by} as first_segment
         from events
         where {plan.events}
-        qualify row_number() over (partition by {plan.column} order by {plan.ordinal}) = 1
+        qualify row_number() over (partition by {plan.column} order by {plan.order_by}) = 1
     ) as f
     left join chosen as c on f.unit_id = c.unit_id
     group by 1

@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from journey_mining.analysis.expressions import Span, span_us
+from journey_mining.analysis.expressions import Span, check_choice, span_us
 from journey_mining.analysis.log import MISSING, EventLog
 from journey_mining.analysis.predicates import quoted_name
 from journey_mining.config import DEFAULT_STAGES
@@ -62,8 +62,20 @@ class Rules:
     ends_on: str = "expiry"
     """goal: the journey also ends at the goal."""
 
+    def settings(self) -> dict[str, str | None]:
+        """What questions depend on, as a published snapshot's settings have it."""
+        expires = self.expiry != "never"
+        return {
+            "goal": self.goal,
+            "repeats": self.repeats,
+            "inactivity_seconds": str(span_us(self.inactivity, "inactivity") / 1e6),
+            "expiry_seconds": str(span_us(self.expiry, "expiry") / 1e6) if expires else None,
+        }
+
     def parameters(self, cutoff_us: int) -> dict[str, Any]:
         """What the models bind; events given by hand are never taken for a machine's."""
+        check_choice("repeats", self.repeats, ("keep", "collapse"))
+        check_choice("ends_on", self.ends_on, ("expiry", "goal"))
         return {
             "cutoff_us": cutoff_us,
             "timezone": "UTC",
@@ -121,14 +133,16 @@ class LoadedEvents:
     def _enrich_events(self) -> None:
         for table in ("positions", "touchpoint_signatures"):
             self.derive(table)
-        kept = [name for name in self.columns if name.lower() not in {"stage", "channel", "is_background"}]
+        kept = [name for name in self.columns if name.lower() not in {"stage", "is_background"}]
+        channel = "" if "channel" in {name.lower() for name in kept} else ", t.channel"
+        self.warehouse.execute("drop view if exists published.main.events")
         self.warehouse.execute(
             "create or replace table published.main.events as select "
             + ", ".join(f"g.{quoted_name(name)}" for name in kept)
-            + ", g.event_ordinal as event_id, t.stage, t.channel, t.is_background, p.session_id, p.journey_id"
+            + f", g.event_ordinal as event_id{channel}, t.stage, coalesce(t.is_background, false) as is_background, p.session_id, p.journey_id"
             + self._absent_columns()
-            + " from given_events as g inner join staged_events as e on g.event_ordinal = e.event_id"
-            " inner join touchpoint_signatures as t on e.signature_id = t.signature_id"
+            + " from given_events as g left join staged_events as e on g.event_ordinal = e.event_id"
+            " left join touchpoint_signatures as t on e.signature_id = t.signature_id"
             " left join positions as p on g.event_ordinal = p.event_id"
         )
 
@@ -177,9 +191,7 @@ def load_events(
         ("event_ordinal",),
         is_loaded=True,
         declared=(*declared, *([rules.goal] if rules.goal else ())),
-        settings={
-            "expiry_seconds": None if rules.expiry == "never" else str(span_us(rules.expiry, "expiry") / 1e6)
-        },
+        settings=rules.settings(),
     )
     log.keep = loaded
     return log
@@ -189,7 +201,8 @@ def _take_events(warehouse: Warehouse, given: Any, names: Mapping[str, str]) -> 
     """Create given_events, and `events` over it; returns the columns with their types."""
     relation = _relation_of(warehouse, given)
     found = {
-        str(row["column_name"]): str(row["column_type"]) for row in warehouse.rows(f"describe {relation}")
+        str(row["column_name"]): str(row["column_type"])
+        for row in warehouse.rows(f"describe select * from {relation}")
     }
     by_name = {name.lower(): name for name in found}
     picked = {key: by_name.get(names.get(key, key).lower(), "") for key in KEYS}
@@ -199,6 +212,10 @@ def _take_events(warehouse: Warehouse, given: Any, names: Mapping[str, str]) -> 
             found=", ".join(found),
             fix=f"name the columns: from_events(…, {KEYS[[*picked.values()].index('')]}='…')",
         )
+    if relation.startswith("read_csv"):  # an id such as 007 is a text, whatever it looks like
+        texts = {picked[key]: "VARCHAR" for key in ("customer_id", "touchpoint")}
+        found = {**found, **texts}
+        relation = f"{relation[:-1]}, types = {{{', '.join(f'{quoted(n)}: {quoted(t)}' for n, t in texts.items())}}})"
     selected = _selected_columns(found, picked, names.get("session_id"))
     warehouse.execute(
         f"create or replace table store.main.given_events as select row_number() over () as event_ordinal, "

@@ -66,6 +66,14 @@ class EventLog:
         found = {str(row[0]): str(row[1]) for row in rows}
         return {**dict.fromkeys(sorted(ENRICHED), "VARCHAR"), **found} if self.is_loaded else found
 
+    @cached_property
+    def derived_columns(self) -> frozenset[str]:
+        """Columns of `events` that a log in memory has only after its journeys were derived; a stage is always checked."""
+        if not self.is_loaded:
+            return frozenset()
+        given = {str(row[0]).lower() for row in self.connection.execute("describe given_events").fetchall()}
+        return ENRICHED - (given - {"stage"})
+
     def require_columns(self, names: Iterable[str]) -> None:
         """Make columns of `events` be there; raises QueryError naming the nearest one."""
         known = {name.lower(): name for name in self.columns}
@@ -77,7 +85,7 @@ class EventLog:
                     expected="one of " + ", ".join(known.values()),
                     fix=f"did you mean '{known[near[0]]}'?" if near else "name one of these",
                 )
-            if self.is_loaded and name.lower() in ENRICHED:
+            if self.is_loaded and name.lower() in self.derived_columns:
                 self.require("events")
 
     @cached_property

@@ -17,7 +17,6 @@ from journey_mining.analysis.log import EventLog
 from journey_mining.errors import QueryError
 from journey_mining.warehouse import quoted
 
-Condition = str | Mapping[str, Any]
 KEYS = ("touchpoint", "stage", "where", "name")
 ALLOWED: tuple[type[exp.Expr], ...] = (
     exp.And, exp.Or, exp.Not, exp.Paren, exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null,
@@ -41,13 +40,12 @@ class Matcher:
     sql: str
 
 
-def build_matcher(log: EventLog, condition: Condition) -> Matcher:
+def build_matcher(log: EventLog, given: Any) -> Matcher:
     """The condition as SQL over `events`; raises QueryError for unknown names, columns and syntax."""
-    if isinstance(condition, str):
-        condition = {"touchpoint": condition}
-    if not isinstance(condition, Mapping) or not condition.keys() & set(KEYS[:3]):
+    condition = {"touchpoint": given} if isinstance(given, str) else given
+    if not isinstance(condition, Mapping) or not set(condition) & set(KEYS[:3]):
         raise QueryError(
-            f"{condition!r} is no step.",
+            f"{given!r} is no step.",
             expected='a touchpoint, {"stage": name} or {"where": "SQL predicate"}',
         )
     if unknown := condition.keys() - set(KEYS):

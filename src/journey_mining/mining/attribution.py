@@ -119,11 +119,9 @@ def attribute(paths: pd.DataFrame, method: Method, rules: AttributionRules | Non
     share = design.share(totals)[0]
     if not np.isfinite(share).all():
         return Unavailable("no channel makes a difference to the conversions")
-    outcomes, counts = sparse.vstack([design.converted, design.lost]), np.r_[read.conversions, read.nulls]
+    rows, counts = sparse.vstack([design.converted, design.lost]), np.r_[read.conversions, read.nulls]
     twice = read.customers and [*read.customers, *read.customers]
-    low, high = bootstrap_interval(
-        outcomes, design.share, counts=counts, customers=twice, plan=rules.resampling
-    )
+    low, high = bootstrap_interval(rows, design.share, counts=counts, customers=twice, plan=rules.resampling)
     value = read.value @ design.converted if design.carries_value else share * read.value.sum()
     credited = {
         "channel": read.channels,
@@ -150,6 +148,8 @@ def estimate_removal(
     """
     rules = rules or AttributionRules()
     read = _read_paths(paths, rules)
+    if not read.conversions.sum():
+        raise MiningError("Nothing can be removed from paths of which none converts.")
     space, converted, lost = _describe_moves(read, rules.order)
     probability, effects = space.remove(np.asarray(read.conversions @ converted + read.nulls @ lost))
     return probability, pd.Series(effects, index=read.channels)
@@ -179,7 +179,7 @@ def _read_paths(frame: pd.DataFrame, rules: AttributionRules) -> _Paths:
     if lacking:
         raise MiningError("The paths lack columns.", expected=", ".join(lacking))
     counts = {name: _read_counts(frame, name) for name in ("conversions", "nulls", "value")}
-    paths = [tuple(path) if isinstance(path, tuple | list) else () for path in frame["path"]]
+    paths = [tuple(one) if isinstance(one, tuple | list | np.ndarray) else () for one in frame["path"]]
     names = set(chain.from_iterable(paths))
     if not all(paths) or not all(isinstance(name, str) for name in names) or names & {START, END}:
         raise MiningError("A path is a tuple of one or more channels.", found="an empty one, or other things")
@@ -191,17 +191,13 @@ def _read_paths(frame: pd.DataFrame, rules: AttributionRules) -> _Paths:
         paths = [tuple(path[i] for i in places) for path, places in zip(paths, kept, strict=True)]
         days = [one if one is None else one[places] for one, places in zip(days, kept, strict=True)]
     customers = list(frame["customer_id"]) if "customer_id" in frame.columns else None
-    keys = [
-        paths,
-        *(numbers.tolist() for numbers in counts.values()),
-        map(str, customers or paths),
-        map(str, days),
-    ]
-    rows = [row for row, _ in sorted(enumerate(zip(*keys, strict=True)), key=lambda pair: pair[1])]
+    numbers = [column.tolist() for column in counts.values()]
+    keys = zip(paths, *numbers, map(str, customers or paths), map(str, days), strict=True)
+    rows = [row for row, _ in sorted(enumerate(keys), key=lambda pair: pair[1])]
     return _Paths(
         paths=[paths[row] for row in rows],
         days=[days[row] for row in rows],
-        **{name: numbers[rows] for name, numbers in counts.items()},
+        **{name: column[rows] for name, column in counts.items()},
         customers=customers and [customers[row] for row in rows],
         channels=sorted(names),
     )
@@ -220,7 +216,7 @@ def _read_counts(frame: pd.DataFrame, name: str) -> FloatArray:
 
 def _read_days(frame: pd.DataFrame, paths: list[Path]) -> list[FloatArray | None]:
     """Days from each contact to the conversion, None for a path without times."""
-    if "times" not in frame.columns:
+    if "times" not in frame.columns or frame.empty:
         return [None] * len(frame)
     times = [list(one) if isinstance(one, tuple | list | np.ndarray) else [] for one in frame["times"]]
     if any(one and len(one) != len(path) for one, path in zip(times, paths, strict=True)):

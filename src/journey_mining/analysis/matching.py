@@ -1,0 +1,101 @@
+"""Sequence patterns: `cart -> [^purchase]* -> help`, matched against each unit's touchpoints in their order.
+
+    pattern  = [^] element -> element … [$]         ^ and $: the unit's first and last event
+    element  = thing quantifier?                    quantifier: * + ? {2} {1,3}
+    thing    = name | "name" | [a|b] | [^a|b] | .   any of, none of, anything
+
+`->` means directly after. Repetition takes as few events as it can, and matches do not overlap. A unit's touchpoints (consecutive repeats
+are one where the log's journeys collapse them) become a text of one character each, and the pattern a regular expression of it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from journey_mining.analysis.expressions import unit_column
+from journey_mining.analysis.log import EventLog
+from journey_mining.analysis.sequences import seen_cte
+from journey_mining.errors import QueryError
+from journey_mining.warehouse import quoted
+
+FIRST_CODE = 0x4E00
+"""Code of the first touchpoint that a pattern names: a range of plain letters that regular expressions leave alone."""
+OTHER = chr(FIRST_CODE - 1)
+"""Stands for every touchpoint that the pattern does not name."""
+_ELEMENT = re.compile(
+    r"""^(?P<thing>"[^"]*"|'[^']*'|\[[^\]]*\]|\.|[^\[\]"'{}*+?]+?)\s*(?P<quantifier>[*+?]|\{\d+(?:,\d*)?\})?$"""
+)
+_ARROW = re.compile(r"""->(?=(?:[^"'\[\]]|"[^"]*"|'[^']*'|\[[^\]]*\])*$)""")
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A parsed pattern: the touchpoints that it names, and the regular expression over their codes."""
+
+    codes: dict[str, str]
+    regex: str
+
+
+def parse_pattern(log: EventLog, text: str) -> Pattern:
+    """The pattern; raises QueryError where it cannot be read, or names what no event has."""
+    body = text.strip()
+    begins, ends = body.startswith("^"), body.endswith("$")
+    body = body[1 if begins else 0 : len(body) - 1 if ends else len(body)].strip()
+    if not body:
+        raise QueryError("The pattern is empty.", fix="write for example: cart -> [^purchase]* -> help")
+    codes: dict[str, str] = {}
+    parts = [_element(log, one.strip(), text, codes) for one in _ARROW.split(body)]
+    regex = ("^" if begins else "") + "".join(parts) + ("$" if ends else "")
+    return Pattern(codes, regex)
+
+
+def _element(log: EventLog, element: str, text: str, codes: dict[str, str]) -> str:
+    found = _ELEMENT.match(element)
+    if not found:
+        raise QueryError(
+            f"'{element}' is no element of a pattern.",
+            found=text,
+            expected='name, "name", [a|b], [^a|b] or ., with *, +, ? or {1,3} after it',
+        )
+    thing, quantifier = found["thing"].strip(), found["quantifier"] or ""
+    if thing == ".":
+        chosen = "."
+    elif thing.startswith("["):
+        negated = thing.startswith("[^")
+        names = thing[2 if negated else 1 : -1].split("|")
+        chosen = f"[{'^' if negated else ''}{''.join(_code(log, name, text, codes) for name in names)}]"
+    else:
+        chosen = _code(log, thing, text, codes)
+    return f"{chosen}{quantifier}{'?' if quantifier else ''}"
+
+
+def _code(log: EventLog, name: str, text: str, codes: dict[str, str]) -> str:
+    bare = name.strip()
+    if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'":
+        bare = bare[1:-1]
+    if not bare:
+        raise QueryError("A pattern names an empty touchpoint.", found=text)
+    log.check_touchpoint(bare)
+    return codes.setdefault(bare, chr(FIRST_CODE + len(codes)))
+
+
+def write_matches(log: EventLog, text: str, unit: str) -> str:
+    """The query of a pattern: a row a unit, whether it matches, and how many matches that do not overlap it has."""
+    pattern, column = parse_pattern(log, text), unit_column(log, unit)
+    cases = " ".join(f"when {quoted(name)} then {quoted(code)}" for name, code in pattern.codes.items())
+    code = f"case touchpoint {cases} else {quoted(OTHER)} end" if cases else quoted(OTHER)
+    return f"""with {seen_cte(log, unit)},
+
+spelled as (
+    select unit_id, string_agg({code}, '' order by position) as letters
+    from seen
+    group by unit_id
+)
+
+select
+    unit_id as {column},
+    regexp_matches(letters, {quoted(pattern.regex)}) as is_match,
+    len(list_filter(regexp_extract_all(letters, {quoted(pattern.regex)}), lambda one: one <> '')) as match_count
+from spelled
+order by unit_id"""

@@ -1,0 +1,46 @@
+"""An analyst's own SQL: one statement that only reads; in memory, the tables that it reads are derived first."""
+
+from __future__ import annotations
+
+import duckdb
+import sqlglot
+from sqlglot import expressions as exp
+
+from journey_mining.analysis.log import EventLog
+from journey_mining.errors import QueryError
+
+
+def check_query(log: EventLog, query: str) -> None:
+    """Make what the query reads be there; raises QueryError unless it is one query that only reads."""
+    try:
+        statements = log.connection.extract_statements(query)
+    except duckdb.Error as error:
+        raise QueryError(f"The query cannot be read: {str(error).strip()}") from error
+    if len(statements) != 1:
+        raise QueryError(f"Expected one statement, found {len(statements)}.", fix="run them one by one")
+    reading = {"SELECT", "EXPLAIN"}
+    if statements[0].type.name not in reading and not query.lstrip().lower().startswith(
+        ("describe", "show", "summarize", "pivot")
+    ):
+        raise QueryError(
+            "A snapshot can only be read.", found=statements[0].type.name.lower(), expected="select …"
+        )
+    if log.is_loaded:
+        _derive_tables(log, query)
+
+
+def _derive_tables(log: EventLog, query: str) -> None:
+    try:
+        tree = sqlglot.parse_one(query, dialect="duckdb")
+    except sqlglot.errors.SqlglotError:
+        names = {"events", "sessions", "journeys", "journey_steps", "transitions", "touchpoints"}
+        log.require(*sorted(name for name in names if name in query.lower()))
+        return
+    own = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
+    tables = {table.name.lower() for table in tree.find_all(exp.Table)} - own
+    columns = {column.name.lower() for column in tree.find_all(exp.Column)}
+    stars = any(not isinstance(star.parent, exp.Count) for star in tree.find_all(exp.Star)) and not own
+    wanted = tables - {"events"}
+    if "events" in tables and (columns & log.derived_columns or stars):
+        wanted.add("events")
+    log.require(*sorted(wanted))
