@@ -12,7 +12,7 @@ from journey_mining.errors import ModelError
 from journey_mining.warehouse import Warehouse
 
 MAX_ROUNDS = 64
-"""Rounds after which a defect is certain: each at least halves the nodes that still have links."""
+"""Rounds after which a defect is certain: names are hashes, so that a round leaves about half of the nodes."""
 
 
 def resolve_components(warehouse: Warehouse) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from journey_mining.analysis.retention import ask_retention, write_retention
 from journey_mining.analysis.sequences import write_neighbours, write_transitions
 from journey_mining.errors import JourneyMiningError
 from journey_mining.frames import ResultFrame, make_result
-from journey_mining.warehouse import open_readonly
+from journey_mining.warehouse import open_readonly, quoted
 
 DATABASE = "journeys.duckdb"
 
@@ -287,14 +288,17 @@ def open_snapshot(path: str | Path) -> Snapshot:
             expected=f"a folder with {DATABASE}, or that file",
             fix="publish one with: journey-mining run",
         )
+    spill = tempfile.TemporaryDirectory(prefix="journey-mining-")
     connection = open_readonly(file)
+    connection.execute(f"set temp_directory = {quoted(spill.name)}")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
     rows = connection.execute("select name, value from settings").fetchall()
     columns = {row[0] for row in connection.execute("describe events").fetchall()}
     ties = ("event_ordinal",) if "event_ordinal" in columns else ("source", "file_id", "line", "event_id")
     settings = {str(name): value for name, value in rows}
-    return Snapshot(EventLog(connection, lambda table: None, ties, is_loaded=False, settings=settings))
+    log = EventLog(connection, lambda table: None, ties, is_loaded=False, settings=settings, keep=spill)
+    return Snapshot(log)
 
 
 def from_events(

@@ -361,3 +361,49 @@ def test_every_case_is_asked(shared_data: Path) -> None:
     for group, names in asked.items():
         cases = json.loads((shared_data / "oracles" / f"{group}.json").read_text(encoding="utf-8"))["cases"]
         assert {case["id"] for case in cases} == set(names)
+
+
+@pytest.fixture(scope="module")
+def shop(shared_data: Path) -> Snapshot:
+    """The web events of a shop, with the source's own sessions."""
+    return jm.from_events(
+        shared_data / "logs" / "retentioneering_ecom" / "ecom.csv.gz",
+        customer_id="user_id",
+        occurred_at="timestamp",
+        touchpoint="event",
+        session="session_id",
+    )
+
+
+@pytest.mark.parametrize(("unit", "counts"), [("customers", [600, 511, 285]), ("sessions", [2837, 819, 213])])
+def test_a_shop_s_funnel(shop: Snapshot, unit: str, counts: list[int]) -> None:
+    """Catalog, cart and purchase, by customer and by the source's session."""
+    found = shop.funnel(["catalog", "add_to_cart", "purchase"], unit=unit)
+    assert found["entered"].tolist() == counts
+
+
+def test_a_shop_s_transitions(shop: Snapshot, shared_data: Path) -> None:
+    """Every directly-follows count by customer, the boundaries included."""
+    case = find_case(shared_data, "datasets", "DS-ECOM-DFG-U")
+    found = shop.transitions(unit="customers")
+    edges = {
+        f"{row.from_touchpoint}>{row.to_touchpoint}".replace("__start__", "path_start").replace(
+            "__end__", "path_end"
+        ): row.weight
+        for row in found.itertuples()
+    }
+    assert edges == case["expected"]["edges"]
+
+
+def test_a_shop_s_sessions(shared_data: Path) -> None:
+    """Half an hour without an event gives the sessions that the source has."""
+    case = find_case(shared_data, "datasets", "DS-ECOM-SESS")
+    snapshot = jm.from_events(
+        shared_data / "logs" / "retentioneering_ecom" / "ecom.csv.gz",
+        customer_id="user_id",
+        occurred_at="timestamp",
+        touchpoint="event",
+    )
+    assert len(snapshot.sessions()) == case["expected"]["sessions"]
+    labels = snapshot.sql("select count(distinct (session_id, session_hint)) as n from events")["n"].item()
+    assert labels == case["expected"]["sessions"]

@@ -310,6 +310,24 @@ def test_intervals_are_as_wide_as_the_customers_are_few() -> None:
     assert (shared["low"][0], shared["high"][0]) == (0, 0.75)
 
 
+def test_losses_belong_to_their_customers_too() -> None:
+    """When each customer both converts and is lost by the same path, no draw of customers changes the chain."""
+    rows = pd.DataFrame({"path": [("a", "b"), ("a",)] * 3, "conversions": [1, 0] * 3, "nulls": [0, 1] * 3})
+    answer = attribute(rows.assign(customer_id=list("xxyyzz")), "markov")
+    assert isinstance(answer, pd.DataFrame)
+    assert answer["low"].tolist() == pytest.approx(answer["share"].tolist())
+    assert answer["high"].tolist() == pytest.approx(answer["share"].tolist())
+
+
+def test_paths_alike_but_for_their_times_are_ordered_too() -> None:
+    """Without customers as well, the order of such rows moves no interval."""
+    times = [(0.0, DAY * day) for day in range(12)]
+    rows = pd.DataFrame({"path": [("a", "b")] * 12, "conversions": 1, "times": times})
+    first, second = (attribute(one, "time_decay") for one in (rows, rows[::-1]))
+    assert isinstance(first, pd.DataFrame)
+    pd.testing.assert_frame_equal(first, second)
+
+
 def test_what_does_not_convert_is_not_attributed() -> None:
     """No conversions, no paths: every method says so."""
     lost = pd.DataFrame({"path": [("a",)], "conversions": [0], "nulls": [3]})

@@ -22,6 +22,7 @@ from journey_mining.mining.statistics import (
     find_discoveries,
     median_with_interval,
     newcombe_difference,
+    score_forecasts,
     suppress_small_cells,
     wilson_interval,
 )
@@ -147,6 +148,26 @@ def test_the_median_interval_over_customers_is_as_wide_as_their_number_says() ->
     assert (found.low, found.high) == pytest.approx((alone.low, alone.high), abs=0.25)
 
 
+def test_a_drawn_median_lies_halfway_between_two_middle_values() -> None:
+    """Of customers with 0 and 10 half of all draws hold both: the middle 40 % of medians are 5."""
+    found = median_with_interval([0, 10], ["x", "y"], Resampling(level=0.4))
+    assert (found.value, found.low, found.high) == (5, 5, 5)
+
+
+def test_forecasts_are_scored_by_hand() -> None:
+    """Rain at 0.9 came 8 of 10 times, at 0.25 once in 10; the baseline says half."""
+    forecasts, outcomes = np.array([[0.9, 0.1], [0.25, 0.75]]), np.array([[8.0, 2.0], [1.0, 9.0]])
+    found = score_forecasts(forecasts, outcomes, np.array([10.0, 10.0]), np.array([0.5, 0.5]))
+    errors = 8 * 2 * 0.1**2 + 2 * 2 * 0.9**2 + 1 * 2 * 0.75**2 + 9 * 2 * 0.25**2
+    assert found.brier == pytest.approx(errors / 20)
+    assert (found.baseline_brier, found.accuracy) == (0.5, 0.85)
+    assert found.skill == pytest.approx(1 - errors / 20 / 0.5)
+    assert found.reliability["bin_low"].tolist() == pytest.approx([0.1, 0.2, 0.7, 0.9])
+    assert found.reliability["mean_forecast"].tolist() == pytest.approx([0.1, 0.25, 0.75, 0.9])
+    assert found.reliability["observed_rate"].tolist() == pytest.approx([0.2, 0.1, 0.9, 0.8])
+    assert found.reliability["forecast_count"].tolist() == [10] * 4
+
+
 def test_small_cells_are_blank_and_zero_stays() -> None:
     """One to four are hidden with what they would give away."""
     frame = pd.DataFrame({"customers": [0, 1, 4, 5], "rate": [0.0, 1.0, 0.5, 0.4]})
@@ -163,6 +184,12 @@ def test_nps_is_the_share_of_promoters_minus_that_of_detractors(scores: list[int
     assert found.promoter_count + found.passive_count + found.detractor_count == found.count == len(scores)
     assert found.value == pytest.approx(100 * (found.promoter_count - found.detractor_count) / len(scores))
     assert len(scores) == 1 or found.low <= found.value <= found.high
+
+
+def test_the_bounds_of_the_three_groups() -> None:
+    """Six is a detractor, seven and eight are neither, nine is a promoter."""
+    found = estimate_nps([6, 7, 8, 9])
+    assert (found.detractor_count, found.passive_count, found.promoter_count) == (1, 2, 1)
 
 
 def test_missing_answers_are_left_out_and_wrong_ones_refused() -> None:

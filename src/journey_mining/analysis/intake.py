@@ -45,6 +45,18 @@ MEASURES = {
 """Given columns that the models read event by event."""
 
 
+ENRICHMENT = {
+    "event_id": "g.event_ordinal", "session_id": "p.session_id", "journey_id": "p.journey_id", "stage": "t.stage",
+    "is_background": "coalesce(t.is_background, false)", "local_date": "cast(g.occurred_at as date)",
+    **{name: f"t.{name}" for name in (
+        "channel", "source", "system", "event_name", "initiator", "device", "page_path", "object_type", "status",
+        "campaign_source", "campaign_medium", "score_kind")},
+    **{name: f"e.{quoted_name(name)}" for name in MEASURES},
+    "session_hint": "cast(null as varchar)", "file_id": "cast(null as varchar)", "line": "g.event_ordinal",
+}  # fmt: skip
+"""What a published `events` has and loaded events may lack, in SQL."""
+
+
 @dataclass(frozen=True)
 class Rules:
     """How loaded events become sessions and journeys."""
@@ -101,6 +113,8 @@ class LoadedEvents:
     columns: dict[str, str]
     """Columns of the loaded events with their types."""
     spill: tempfile.TemporaryDirectory[str]
+    has_sessions: bool
+    """Whether session_hint names the sessions that count."""
     built: set[str] = field(default_factory=set)
 
     def derive(self, table: str) -> None:
@@ -131,31 +145,19 @@ class LoadedEvents:
         self.built |= _BASE
 
     def _enrich_events(self) -> None:
+        """Give `events` the columns that a published snapshot has; what the events carry themselves stays."""
         for table in ("positions", "touchpoint_signatures"):
             self.derive(table)
         kept = [name for name in self.columns if name.lower() not in {"stage", "is_background"}]
-        channel = "" if "channel" in {name.lower() for name in kept} else ", t.channel"
+        present = {name.lower() for name in kept}
+        added = [f"{sql} as {quoted_name(name)}" for name, sql in ENRICHMENT.items() if name not in present]
+        listed = ", ".join([*(f"g.{quoted_name(name)}" for name in kept), *added])
         self.warehouse.execute("drop view if exists published.main.events")
         self.warehouse.execute(
-            "create or replace table published.main.events as select "
-            + ", ".join(f"g.{quoted_name(name)}" for name in kept)
-            + f", g.event_ordinal as event_id{channel}, t.stage, coalesce(t.is_background, false) as is_background, p.session_id, p.journey_id"
-            + self._absent_columns()
-            + " from given_events as g left join staged_events as e on g.event_ordinal = e.event_id"
-            " left join touchpoint_signatures as t on e.signature_id = t.signature_id"
-            " left join positions as p on g.event_ordinal = p.event_id"
-        )
-
-    def _absent_columns(self) -> str:
-        """Columns that marts read from `events` and the given events lack."""
-        wanted = {"score": "double", "score_kind": "varchar", "score_min": "double", "score_max": "double",
-                  "value": "double", "source": "varchar", "local_date": "date"}  # fmt: skip
-        have = {name.lower() for name in self.columns}
-        made = {"local_date": "cast(g.occurred_at as date)", "source": "'events'"}
-        return "".join(
-            f", {made.get(name, f'cast(null as {kind})')} as {quoted_name(name)}"
-            for name, kind in wanted.items()
-            if name not in have
+            f"create or replace table published.main.events as select {listed} from given_events as g "
+            "left join staged_events as e on g.event_ordinal = e.event_id "
+            "left join touchpoint_signatures as t on e.signature_id = t.signature_id "
+            "left join positions as p on g.event_ordinal = p.event_id"
         )
 
 
@@ -184,7 +186,10 @@ def load_events(
         columns = _take_events(warehouse, given, {**names, **({"session_id": session} if session else {})})
     except duckdb.Error as error:
         raise SourceError(f"The events cannot be read: {first_line(error)}.") from error
-    loaded = LoadedEvents(warehouse, rules, columns, spill)
+    finally:
+        warehouse.connection.unregister("given_input")
+    warehouse.execute("set enable_external_access = false")
+    loaded = LoadedEvents(warehouse, rules, columns, spill, session is not None)
     log = EventLog(
         warehouse.connection,
         loaded.derive,
@@ -391,7 +396,7 @@ def build_customers(loaded: LoadedEvents) -> None:
     warehouse.execute(
         "create or replace table store.main.identities as select customer_id, false as is_shared from identity_customers"
     )
-    named = "session_hint" in loaded.columns
+    named = loaded.has_sessions
     warehouse.execute(
         "create or replace table store.main.channel_sessions as select event_ordinal as event_id, "
         + ("min(event_ordinal) over (partition by customer_id, session_hint)" if named else "event_ordinal")

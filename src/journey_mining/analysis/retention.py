@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from journey_mining.analysis.expressions import call_macro, check_choice, counted_events
@@ -56,6 +57,7 @@ def write_retention(log: EventLog, question: RetentionQuestion) -> tuple[str, st
     check_choice("cohort", question.cohort, ("first", "recurring"))
     if question.intervals is not None and question.intervals < 1:
         raise QueryError("intervals: at least one is needed.", found=str(question.intervals))
+    _check_start(question.start)
     if (question.kind == "bracket") != bool(question.brackets):
         raise QueryError("brackets belong to kind='bracket'.", fix="brackets=[(1, 3), (4, 7)]")
     ctes = _retention_ctes(log, question)
@@ -84,6 +86,15 @@ select c.customer_id, {moment} as cohort_at, c.interval_number
 from kept as c
 order by c.customer_id, cohort_at, c.interval_number"""
     return summary, units
+
+
+def _check_start(start: str | None) -> None:
+    try:
+        datetime.fromisoformat(start or "2000-01-01")
+    except ValueError as error:
+        raise QueryError(
+            f"start: '{start}' is no time.", expected="ISO 8601, for example 2026-03-31"
+        ) from error
 
 
 def _bucket(question: RetentionQuestion, moment: str) -> str:

@@ -136,8 +136,8 @@ def write_neighbours(
     tests += [
         f"{shift}(touchpoint, {far}) over ordered = {quoted(name)}" for far, name in enumerate(chain[1:], 1)
     ]
-    kept = {"first": "row_number() over (partition by unit_id order by position) = 1",
-            "last": "row_number() over (partition by unit_id order by position desc) = 1", "all": "true"}  # fmt: skip
+    kept = {"first": "qualify row_number() over (partition by unit_id order by position) = 1",
+            "last": "qualify row_number() over (partition by unit_id order by position desc) = 1", "all": ""}  # fmt: skip
     ctes = f"""with {seen_cte(log, unit)},
 
 placed as (
@@ -154,7 +154,7 @@ found as (
     select unit_id, position, touchpoint
     from placed
     where is_found
-    qualify {kept[occurrence]}
+    {kept[occurrence]}
 )"""
     total = "sum(count(*)) over ()"
     counted = f"""{ctes}

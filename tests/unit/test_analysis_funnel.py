@@ -1,0 +1,209 @@
+"""Funnels: what each option means, on logs small enough to count by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import journey_mining as jm
+from journey_mining.errors import QueryError
+
+
+def log(*customers: str, **options: Any) -> Any:
+    """A snapshot with one customer a text: a letter an event, one a second."""
+    rows = [
+        (number, second, name)
+        for number, events in enumerate(customers)
+        for second, name in enumerate(events)
+        if name != " "
+    ]
+    frame = pd.DataFrame(rows, columns=["customer_id", "occurred_at", "touchpoint"])
+    return jm.from_events(frame, goal=None, **options)
+
+
+def entered(found: pd.DataFrame) -> list[int]:
+    """Units at each step."""
+    return [int(count) for count in found["entered"]]
+
+
+def test_rows_add_up_and_rates_count_matured_units_only() -> None:
+    """entered = converted + dropped_off + open; the rate leaves out the units whose window has not passed."""
+    found = log("ab", "a", "         a").funnel(["a", "b"], window=5)
+    first = found.iloc[0]
+    assert first[["entered", "converted", "dropped_off", "open"]].tolist() == [3, 1, 1, 1]
+    assert first["conversion_rate"] == 0.5
+    assert first["conversion_rate_low"] == pytest.approx(0.0945, abs=1e-4)
+    assert first["conversion_rate_high"] == pytest.approx(0.9055, abs=1e-4)
+    assert pd.isna(found["conversion_rate"].iloc[-1])
+
+
+def test_the_seconds_run_from_a_step_to_the_next() -> None:
+    """Exact median and quantiles over the units that went on."""
+    found = log("ab", "a  b", "a").funnel(["a", "b"])
+    assert found.loc[0, ["mean_seconds", "median_seconds", "p75_seconds", "p90_seconds"]].tolist() == [
+        2,
+        2,
+        2.5,
+        2.8,
+    ]
+
+
+def test_levels_name_every_unit_and_its_times() -> None:
+    """Level 0 stands for a unit that never took the first step."""
+    levels = log("ab", "b").funnel(["a", "b"]).levels
+    assert levels["level"].tolist() == [2, 0]
+    assert levels["step_2_at"].tolist() == [pd.Timestamp("1970-01-01 00:00:01"), pd.NaT]
+    assert log("ab", "b").funnel_levels(["a", "b"])["level"].tolist() == [2, 0]
+
+
+def test_the_query_stands_alone() -> None:
+    """The SQL of an answer gives the answer again."""
+    snapshot = log("abc", "ac", "cab")
+    for options in (
+        {},
+        {"order": "any"},
+        {"order": "strict"},
+        {"unit": "sessions"},
+        {"by": "touchpoint"},
+        {"window": 1},
+    ):
+        found = snapshot.funnel(["a", "b", "c"], **options)
+        pd.testing.assert_frame_equal(pd.DataFrame(snapshot.sql(found.sql)), pd.DataFrame(found))
+
+
+@pytest.mark.parametrize(
+    ("events", "steps", "options", "expected"),
+    [
+        ("axb", "ab", {"order": "strict"}, [1, 0]),
+        ("aab", "ab", {"order": "strict"}, [1, 1]),
+        ("abbc", "abc", {"order": "strict"}, [1, 1, 1]),
+        ("abbc", "abc", {"order": "strict", "strict_deduplication": True}, [1, 1, 0]),
+        ("abcbd", "abcd", {"strict_deduplication": True}, [1, 1, 1, 0]),
+        ("ba", "ab", {"order": "any"}, [1, 1]),
+        ("a", "aa", {"order": "any"}, [1, 0]),
+        ("a", "aa", {"strict_once": False}, [1, 1]),
+        ("a    b", "ab", {"window": 5}, [1, 1]),
+        ("a    b", "ab", {"window": 4}, [1, 0]),
+        ("a   ab", "ab", {"window": 4}, [1, 1]),
+        ("axb", "ab", {"exclude": ["x"]}, [0, 0]),
+        ("axab", "ab", {"exclude": "x"}, [1, 1]),
+        ("abx", "ab", {"exclude": ["x"]}, [1, 1]),
+        ("abxc", "abc", {"exclude": [{"touchpoint": "x", "from_step": 1, "to_step": 2}]}, [1, 1, 1]),
+        ("ac", "abc", {"optional": [2]}, [1, 0, 1]),
+        ("abc", "abc", {"optional": ["b"]}, [1, 1, 1]),
+        ("ababa", "ab", {"unit": "attempts"}, [3, 2]),
+        ("ababa", "ab", {"reentry": True}, [3, 2]),
+    ],
+)  # fmt: skip
+def test_options(events: str, steps: str, options: dict[str, Any], expected: list[int]) -> None:
+    """One customer, one option at a time."""
+    snapshot = log(events, touchpoints=["a", "b", "c", "d", "x"])
+    assert entered(snapshot.funnel(list(steps), **options)) == expected
+
+
+def test_equal_times_are_no_later_time() -> None:
+    """strict_increase refuses a step of the same moment."""
+    rows = pd.DataFrame({"customer_id": [1, 1], "occurred_at": [0, 0], "touchpoint": ["a", "b"]})
+    snapshot = jm.from_events(rows)
+    assert entered(snapshot.funnel(["a", "b"])) == [1, 1]
+    assert entered(snapshot.funnel(["a", "b"], strict_increase=True)) == [1, 0]
+    assert entered(snapshot.funnel(["a", "b"], window=0)) == [1, 1]
+
+
+def test_steps_hold_a_value() -> None:
+    """The same order in all steps; an event without one never matches."""
+    rows = [
+        (1, 0, "cart", "o1"),
+        (1, 1, "pay", "o2"),
+        (2, 0, "cart", "o3"),
+        (2, 1, "pay", "o3"),
+        (3, 0, "cart", None),
+    ]
+    frame = pd.DataFrame(rows, columns=["customer_id", "occurred_at", "touchpoint", "order"])
+    assert entered(jm.from_events(frame).funnel(["cart", "pay"], hold="order")) == [2, 1]
+
+
+def test_units_other_than_customers() -> None:
+    """Sessions end where customers go on; journeys end with their expiry."""
+    snapshot = log("a  b", inactivity=1, expiry=2)
+    assert entered(snapshot.funnel(["a", "b"])) == [1, 1]
+    assert entered(snapshot.funnel(["a", "b"], unit="sessions")) == [1, 0]
+    assert entered(snapshot.funnel(["a", "b"], unit="journeys")) == [1, 0]
+
+
+def test_a_breakdown_divides_the_units() -> None:
+    """Each unit counts in the segment of its first step; a predicate makes two segments."""
+    rows = [(1, 0, "a", "x"), (1, 1, "b", "y"), (2, 0, "a", "y"), (3, 0, "b", None)]
+    snapshot = jm.from_events(
+        pd.DataFrame(rows, columns=["customer_id", "occurred_at", "touchpoint", "segment"])
+    )
+    found = snapshot.funnel(["a", "b"], by="segment")
+    assert found[["segment", "step", "entered"]].values.tolist() == [
+        ["x", "a", 1], ["x", "b", 1], ["y", "a", 1], ["y", "b", 0],
+    ]  # fmt: skip
+    assert snapshot.funnel(["a"], by={"where": "segment = 'x'"})["entered"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("steps", "options", "message"),
+    [
+        ([], {}, "at least one step"),
+        (["catalgo"], {}, "did you mean 'catalog'"),
+        ([7], {}, "no step"),
+        ([{"touch": "a"}], {}, "no step"),
+        ([{"touchpoint": "cart", "whre": "1"}], {}, "no 'whre'"),
+        ([{"where": "chanel = 'x'"}], {}, "no column 'chanel'"),
+        ([{"where": "touchpoint in (select 1)"}], {}, "may not use SUBQUERY"),
+        ([{"where": "sleep(1)"}], {}, "may not use"),
+        ([{"where": "touchpoint ="}], {}, "no SQL predicate"),
+        ([{"where": "1 + 1"}], {}, "not true or false"),
+        (["cart"], {"order": "loose"}, "ordered, strict, any"),
+        (["cart"], {"unit": "users"}, "customers, journeys"),
+        (["cart"], {"by": "chanel"}, "no column"),
+        (["cart", "catalog"], {"optional": [1]}, "first step"),
+        (["cart", "catalog"], {"optional": [3]}, "no step 3"),
+        (["cart", "catalog"], {"exclude": ["cart"]}, "excluded at once"),
+        (["cart", "catalog"], {"exclude": [{"touchpoint": "help", "from_step": 2, "to_step": 1}]}, "must come after"),
+        (["cart", "catalog"], {"order": "any", "strict_increase": True}, "no meaning"),
+        (["cart"] * 9, {"order": "any"}, "too many"),
+    ],
+)  # fmt: skip
+def test_what_is_no_funnel_says_why(steps: list[Any], options: dict[str, Any], message: str) -> None:
+    """An error names what was found, what is expected, and the nearest name."""
+    rows = [(1, number, name) for number, name in enumerate(["catalog", "cart", "help"])]
+    frame = pd.DataFrame(rows, columns=["customer_id", "occurred_at", "touchpoint"])
+    with pytest.raises(QueryError, match=message):
+        jm.from_events(frame).funnel(steps, **options)
+
+
+def test_a_touchpoint_that_nobody_had_is_told() -> None:
+    """A name like no other is answered with nobody and a warning; a declared one without."""
+    with pytest.warns(UserWarning, match="'refund'"):
+        assert entered(log("a").funnel(["a", "refund"])) == [1, 0]
+    assert entered(log("a", touchpoints=["refund"]).funnel(["a", "refund"])) == [1, 0]
+
+
+def test_names_may_carry_quotes() -> None:
+    """A name is data, whatever it looks like."""
+    frame = pd.DataFrame({"customer_id": [1], "occurred_at": [0], "touchpoint": ['it\'s "it"; --']})
+    assert entered(jm.from_events(frame).funnel(['it\'s "it"; --'])) == [1]
+
+
+def test_times_to_convert() -> None:
+    """A histogram over the units that reached the later step."""
+    found = log("ab", "a b", "a    b").time_to_convert(["a", "b"], bins=2)
+    assert found[["from_seconds", "unit_count"]].values.tolist() == [[1, 2], [3, 0], [5, 1]]
+    assert found.units["seconds"].tolist() == [1, 2, 5]
+    assert found.attrs["mean_seconds"] == pytest.approx(8 / 3)
+    with pytest.raises(QueryError, match="no way"):
+        log("ab").time_to_convert(["a", "b"], 2, 1)
+
+
+def test_the_picture_shows_the_answer() -> None:
+    """A trace a segment, a bar a step."""
+    (trace,) = log("ab", "a").funnel(["a", "b"]).figure().data
+    assert list(trace.x) == [2, 1]
+    with pytest.raises(QueryError, match="no picture"):
+        log("ab").sql("select 1").figure()

@@ -1,0 +1,193 @@
+"""Events of an analyst's own: what can be given, how times and ids are read, and what an opened snapshot refuses."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+import journey_mining as jm
+from journey_mining.errors import JourneyMiningError, QueryError, SourceError
+
+COLUMNS = ["customer_id", "occurred_at", "touchpoint"]
+
+
+def frame(*rows: tuple[Any, ...], extra: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Events as a frame."""
+    return pd.DataFrame(list(rows), columns=[*COLUMNS, *extra])
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    """`open` and `from_events` are there, and nothing is imported for them until they are used."""
+    code = "import sys, journey_mining as jm; print(sorted({'pandas','duckdb','numpy'} & set(sys.modules)), jm.__all__)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown == "[] ['from_events', 'open']\n"
+
+
+def test_an_unknown_name_of_the_package_is_an_error() -> None:
+    """The lazy names do not hide a misspelt one."""
+    with pytest.raises(AttributeError, match="opn"):
+        _ = jm.opn
+
+
+@pytest.mark.parametrize("form", ["frame", "arrow", "relation", "rows", "csv", "parquet"])
+def test_events_come_in_every_usual_form(form: str, tmp_path: Path) -> None:
+    """The same events give the same answer, whatever holds them."""
+    events = frame(("007", "2026-01-01T00:00:00Z", "a"), ("7", "2026-01-01 00:00:01", "b"))
+    connection = duckdb.connect()
+    forms: dict[str, Any] = {
+        "frame": events,
+        "arrow": pa.Table.from_pandas(events),
+        "relation": connection.from_arrow(pa.Table.from_pandas(events)),
+        "rows": events.to_dict("records"),
+        "csv": tmp_path / "log.csv",
+        "parquet": str(tmp_path / "log.parquet"),
+    }
+    events.to_csv(tmp_path / "log.csv", index=False)
+    events.to_parquet(tmp_path / "log.parquet")
+    found = jm.from_events(forms[form]).sql(
+        "select customer_id, occurred_at, touchpoint from events order by event_ordinal"
+    )
+    assert found["customer_id"].tolist() == ["007", "7"]
+    assert found["occurred_at"].astype(str).tolist() == ["2026-01-01 00:00:00", "2026-01-01 00:00:01"]
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pd.Timestamp("2026-01-01 01:00", tz="Europe/Berlin"),
+        datetime(2026, 1, 1, tzinfo=UTC),
+        pd.Timestamp("2026-01-01"),
+        "2026-01-01T01:00:00+01:00",
+        1767225600,
+        1767225600.0,
+    ],
+    ids=str,
+)
+def test_times_are_utc_whatever_their_type(moment: Any) -> None:
+    """A zone is honoured; without one a time is UTC, and a number is seconds."""
+    found = jm.from_events(frame(("c", moment, "a"))).sql("select occurred_us from events")
+    assert found["occurred_us"].item() == 1767225600000000
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (frame(("c", 1, "a"), ("c", None, "a")), "no time.*row 2"),
+        (frame(("c", "yesterday", "a")), "no time.*row 1"),
+        (frame(("c", 1_700_000_000_000, "a")), "no seconds"),
+        (
+            pd.DataFrame({"user": [1], "occurred_at": [1], "touchpoint": ["a"]}),
+            "lack the column 'customer_id'",
+        ),
+        ("missing.csv", "is no file"),
+        ({"a": 1}, "dict"),
+    ],
+)
+def test_what_cannot_be_read_says_why(given: Any, message: str) -> None:
+    """An error names the row, the column or the type."""
+    with pytest.raises(SourceError, match=message):
+        jm.from_events(given)
+
+
+def test_columns_may_have_other_names_and_further_ones_stay() -> None:
+    """Named columns are found, and a further column can be a step's condition."""
+    given = pd.DataFrame({"user": [1, 1], "ts": [1, 2], "event": ["a", "a"], "Plan": ["free", "paid"]})
+    snapshot = jm.from_events(given, customer_id="user", occurred_at="ts", touchpoint="event")
+    found = snapshot.funnel([{"where": {"plan": "free"}}, {"where": "plan = 'paid'"}])
+    assert found["entered"].tolist() == [1, 1]
+
+
+def test_equal_times_keep_the_order_of_the_input() -> None:
+    """Ties are no reason to reorder what happened."""
+    rows = [("c", 0, name) for name in "bac"]
+    assert jm.from_events(frame(*rows)).variants()["variant"].tolist() == ["b > a > c"]
+
+
+def test_events_without_a_customer_count_for_nobody() -> None:
+    """They stay in `events`, and no answer takes them for a customer."""
+    snapshot = jm.from_events(frame((None, 1, "a"), ("c", 1, "a")))
+    assert snapshot.funnel("a")["entered"].tolist() == [1]
+    assert len(snapshot.sql("select * from events")) == 2
+
+
+def test_sessions_and_journeys_follow_the_rules_given() -> None:
+    """A gap over the inactivity opens a session; expiry, goal and collapsed repeats make the journeys."""
+    rows = frame(("c", 0, "a"), ("c", 10, "a"), ("c", 31, "b"), ("c", 200, "a"), ("d", 0, "a"))
+    snapshot = jm.from_events(rows, inactivity=20, expiry=100, repeats="collapse", goal="b")
+    assert snapshot.sessions()["event_count"].tolist() == [2, 1, 1, 1]
+    journeys = snapshot.journeys()
+    assert journeys["state"].tolist() == ["converted", "open", "dropped_off"]
+    assert journeys["step_count"].tolist() == [2, 1, 1]
+
+
+def test_the_events_may_name_their_own_sessions() -> None:
+    """Sessions of the source are taken as they are, whatever the gaps."""
+    rows = frame(("c", 0, "a", "s1"), ("c", 0, "b", "s2"), ("c", 9e6, "c", "s2"), extra=("visit",))
+    found = jm.from_events(rows, session="visit").sessions()
+    assert found[["event_count", "entry_touchpoint", "exit_touchpoint"]].values.tolist() == [
+        [1, "a", "a"],
+        [2, "b", "c"],
+    ]
+
+
+def test_stages_can_list_their_touchpoints() -> None:
+    """A mapping of stages is the dictionary of touchpoints."""
+    snapshot = jm.from_events(
+        frame(("c", 0, "a"), ("c", 1, "b")), stages={"see": ["a"], "buy": "b"}, goal="buy"
+    )
+    assert snapshot.funnel([{"stage": "see"}, {"stage": "buy"}])["entered"].tolist() == [1, 1]
+    assert snapshot.journeys()["state"].tolist() == ["converted"]
+    with pytest.raises(QueryError, match=r"no stage 'bye'(?s:.)*did you mean 'buy'"):
+        snapshot.funnel([{"stage": "bye"}])
+
+
+@pytest.mark.parametrize(
+    "table", ["customers", "touchpoints", "stage_funnel", "step_flow", "kpi_daily", "channel_switches"]
+)
+def test_every_table_of_a_snapshot_can_be_asked_for(table: str) -> None:
+    """The models that a run builds are built for the events given, when a query first reads them."""
+    snapshot = jm.from_events(frame(("c", 0, "a"), ("c", 1, "b")))
+    assert len(snapshot.sql(f"select * from {table}").columns) > 3
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("drop table given_events", "only be read"),
+        ("copy events to 'x.csv'", "only be read"),
+        ("set threads = 1", "only be read"),
+        ("select 1; select 2", "one statement"),
+        ("selec 1", "cannot be read"),
+        ("select * from read_csv('x.csv')", "disabled"),
+    ],
+)
+def test_a_snapshot_can_only_be_read(query: str, message: str) -> None:
+    """One query that reads; nothing else, and no file."""
+    with pytest.raises(QueryError, match=message):
+        jm.from_events(frame(("c", 0, "a"))).sql(query)
+
+
+def test_a_missing_snapshot_is_an_error_with_a_way_on(tmp_path: Path) -> None:
+    """The message says how to publish one."""
+    with pytest.raises(JourneyMiningError, match="journey-mining run"):
+        jm.open(tmp_path)
+
+
+def test_no_events_give_empty_answers() -> None:
+    """Every question has an answer for an empty log."""
+    snapshot = jm.from_events(frame(), touchpoints=["a", "b"])
+    assert snapshot.funnel(["a", "b"])["entered"].tolist() == [0, 0]
+    for answer in (
+        snapshot.transitions(), snapshot.flow(), snapshot.variants(), snapshot.paths(), snapshot.retention(),
+        snapshot.match("a"), snapshot.time_to_convert(["a", "b"]), snapshot.step_matrix(), snapshot.next_steps("a"),
+    ):  # fmt: skip
+        assert answer.empty
+    assert len(snapshot.graph()) == 0

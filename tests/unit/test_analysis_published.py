@@ -1,0 +1,114 @@
+"""A published snapshot and the same events in memory answer alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import journey_mining as jm
+from journey_mining.errors import QueryError
+from journey_mining.pipeline import run_all
+from journey_mining.snapshot import Snapshot
+
+SETTINGS = """home: ./home
+goal: buy
+stages: [see, buy]
+sources: {log: {system: table, path: log.csv, timezone: UTC}}
+sessions: {inactivity: 30 minutes}
+journeys: {expiry: 2 days}
+touchpoints:
+  - {name: look, stage: see, when: "given_touchpoint = 'look'"}
+  - {name: buy, stage: buy, when: "given_touchpoint = 'buy'"}
+"""
+ROWS = [
+    ("ada", "2026-01-01 10:00:00", "look"),
+    ("ada", "2026-01-01 10:00:00", "help"),
+    ("ada", "2026-01-01 10:05:00", "look"),
+    ("ada", "2026-01-01 10:05:00", "look"),
+    ("ada", "2026-01-01 12:00:00", "buy"),
+    ("bob", "2026-01-01 10:00:00", "look"),
+    ("bob", "2026-01-09 10:00:00", "buy"),
+    ("cyd", "2026-01-09 09:00:00", "look"),
+]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home folder with one published snapshot of the rows."""
+    folder = tmp_path_factory.mktemp("published")
+    frame().to_csv(folder / "log.csv", index=False)
+    (folder / "journey.yaml").write_text(SETTINGS)
+    run_all(folder / "journey.yaml")
+    return folder / "home"
+
+
+def frame() -> pd.DataFrame:
+    """The rows as events."""
+    return pd.DataFrame(ROWS, columns=["customer_id", "occurred_at", "touchpoint"])
+
+
+@pytest.fixture
+def loaded() -> Snapshot:
+    """The same events in memory, with the same rules."""
+    return jm.from_events(
+        frame(), stages={"see": ["look"], "buy": ["buy"]}, goal="buy", expiry="2 days", repeats="collapse"
+    )
+
+
+def test_a_snapshot_opens_by_its_home_its_folder_or_its_file(home: Path) -> None:
+    """Wherever one points, it is the same database."""
+    for path in (home, home / "current", home / "current" / "journeys.duckdb", str(home)):
+        with jm.open(path) as snapshot:
+            assert snapshot.sql("select count(*) as n from events")["n"].item() == len(ROWS)
+
+
+@pytest.mark.parametrize("unit", ["customers", "journeys", "sessions", "attempts"])
+@pytest.mark.parametrize("order", ["ordered", "strict", "any"])
+def test_funnels_agree(home: Path, loaded: Snapshot, unit: str, order: str) -> None:
+    """Counts, rates, open units and seconds."""
+    options = {"unit": unit, "order": order, "window": "1 day"}
+    steps = [{"stage": "see"}, "buy"]
+    with jm.open(home) as snapshot:
+        found = snapshot.funnel(steps, **options)
+        assert found["entered"].iloc[0] > 0
+        pd.testing.assert_frame_equal(pd.DataFrame(found), pd.DataFrame(loaded.funnel(steps, **options)))
+
+
+def test_other_answers_agree(home: Path, loaded: Snapshot) -> None:
+    """Whatever carries no ids is the same table."""
+    with jm.open(home) as snapshot:
+        for ask in (
+            lambda j: j.funnel(["look", "buy"]),
+            lambda j: j.funnel(["look", "buy"], unit="journeys"),
+            lambda j: j.transitions(),
+            lambda j: j.transitions(unit="sessions"),
+            lambda j: j.next_steps("look", unit="journeys"),
+            lambda j: j.flow(),
+            lambda j: j.flow(end="buy"),
+            lambda j: j.paths(),
+            lambda j: j.path_nodes(),
+            lambda j: j.step_matrix(unit="journeys"),
+            lambda j: j.retention("week"),
+            lambda j: j.match("look -> .* -> buy").drop(columns="customer_id").sort_values("match_count", ignore_index=True),
+            lambda j: j.variants(),
+            lambda j: j.time_to_convert(["look", "buy"]),
+        ):  # fmt: skip
+            pd.testing.assert_frame_equal(pd.DataFrame(ask(snapshot)), pd.DataFrame(ask(loaded)))
+
+
+def test_a_published_snapshot_knows_all_its_names(home: Path) -> None:
+    """There, a name like no other is an error too."""
+    with jm.open(home) as snapshot, pytest.raises(QueryError, match="No event has the touchpoint 'refund'"):
+        snapshot.funnel(["refund"])
+
+
+def test_a_published_snapshot_is_left_as_it_is(home: Path) -> None:
+    """Nothing can be written, read from a file or set."""
+    with jm.open(home) as snapshot:
+        for query in ("create table x as select 1", "select * from read_csv('x.csv')", "set threads = 1"):
+            with pytest.raises(QueryError):
+                snapshot.sql(query)
+    assert {path.name for path in (home / "current").iterdir()} >= {"journeys.duckdb", "report"}
+    assert not list((home / "current").glob("*.tmp"))
