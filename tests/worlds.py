@@ -109,6 +109,8 @@ class Lab:
         opened = open_warehouse(memory, memory, spill, register_functions, "1GB", 1)
         self.warehouse: Warehouse = UncommentedWarehouse(opened.connection)
         self.names: dict[uuid.UUID, str] = {}
+        self.renewed = 0
+        """Tables that the last delivery renewed in part."""
         self._numbers = count(1)
 
     def reset(self) -> None:
@@ -136,8 +138,11 @@ class Lab:
             self.warehouse.connection.execute(f"insert into {table} values ({places})", bound)
 
     def build(self, name: str, **parameters: Any) -> list[Row]:
-        """The rows of a model that was built on the tables that are there."""
+        """The rows of a model that was built on the tables that are there; the counts behind it are built first."""
         model = models()[name]
+        for needed in sorted(model.reads & models().keys()):
+            if models()[needed].renewed == "by sums":
+                self.build(needed, **parameters)
         self.warehouse.build(model, {**PARAMETERS, **parameters})
         return self.rows(f"select * from {name}")
 
@@ -184,6 +189,7 @@ class Lab:
             audit_results,
         ):
             step(context)
+        self.renewed = len(context.renewal.kept) if context.renewal else 0
         return self
 
     def classify(self, events: str | Iterable[Mapping[str, Any]], **settings: Any) -> Lab:

@@ -1,7 +1,9 @@
 -- Sessions by customer and channel; empty unless `sessions.by` asks for them.
 -- grain: one row per event_id
 -- kept: private
+-- renewed: by customer_id
 -- column: event_id     an event that the customer initiated
+-- column: customer_id  its customer
 -- column: session_id   first event of its session
 with placed as (
     select
@@ -32,6 +34,7 @@ opened as (
 
 select
     event_id,
+    customer_id,
     last_value(case when opens_session then event_id end ignore nulls) over (
         partition by customer_id, channel order by occurred_us, source_rank, sequence, event_name, event_id
         rows between unbounded preceding and current row

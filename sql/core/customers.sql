@@ -1,5 +1,6 @@
 -- Customers: resolved persons, one for each component of trusted identity links.
 -- grain: one row per customer_id
+-- renewed: by customer_id
 -- column: customer_id     keyed hash of the earliest identifier
 -- column: first_seen_at   first event, UTC
 -- column: last_seen_at    last event, UTC

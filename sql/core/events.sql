@@ -1,5 +1,6 @@
 -- Every accepted event up to the cutoff, with its customer, session and journey.
 -- grain: one row per event_id
+-- renewed: by customer_id
 -- column: event_id          128-bit hash of source and native key
 -- column: source            configured input
 -- column: system            product that the export comes from
@@ -15,6 +16,7 @@
 -- column: customer_id       resolved customer, NULL when no identifier names one
 -- column: session_id        session (the event_id of its first event), NULL for what the customer did not do
 -- column: journey_id        journey (the event_id of its first contact)
+-- column: event_ordinal     1-based position among the customer's events; orders those of equal time
 -- column: page_path         path of the page, numbers and codes as :id, without the query
 -- column: device            kind of device
 -- column: campaign_source   where the campaign ran
@@ -63,6 +65,7 @@ select
     p.customer_id,
     p.session_id,
     p.journey_id,
+    p.event_ordinal,
     t.page_path,
     t.device,
     t.campaign_source,

@@ -1,6 +1,7 @@
 -- Which customer each identifier belongs to: its component's earliest identifier names the customer.
 -- grain: one row per identifier_hash
 -- kept: private
+-- renewed: by identifier_hash
 -- column: identifier_hash   keyed hash
 -- column: identifier_type   cookie, user_id, email, …
 -- column: specificity       lower is more specific to one person

@@ -1,6 +1,7 @@
 -- Which customer an event belongs to, by its combination of identifiers: the most specific one that is not shared.
 -- grain: one row per identity_key
 -- kept: private
+-- renewed: by identity_key
 -- column: identity_key   combination of identifiers
 -- column: customer_id    the customer
 -- column: is_shared      only shared identifiers were there

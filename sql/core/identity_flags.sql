@@ -1,5 +1,6 @@
 -- Identifiers that link nobody: shared devices and inboxes, and values that name nobody.
 -- grain: one row per identifier_hash
+-- renewed: by identifier_hash
 -- column: identifier_hash   keyed hash of the identifier
 -- column: identifier_type   cookie, user_id, email, …
 -- column: reason            shared (linked to too many of one kind) or poisoned (a value that names nobody)

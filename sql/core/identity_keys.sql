@@ -1,6 +1,7 @@
 -- Combinations of identifiers that events up to the cutoff carry.
 -- grain: one row per identity_key
 -- kept: private
+-- renewed: by identity_key
 -- column: identity_key    combination of identifiers
 -- column: first_seen_us   first event that carries it, microseconds UTC
 -- column: event_count     events that carry it

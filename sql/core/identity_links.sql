@@ -1,6 +1,7 @@
 -- Evidence that two identifiers belong to one customer: they were seen together and neither is flagged.
 -- grain: one row per left_hash, right_hash
 -- kept: private
+-- renewed: by left_hash
 -- column: left_hash      the most specific identifier of the combination
 -- column: right_hash     another one
 -- column: identity_key   a combination that shows both

@@ -1,5 +1,6 @@
 -- The steps of every journey: consecutive contacts at one touchpoint are one step.
 -- grain: one row per journey_id, step_number
+-- renewed: by customer_id
 -- column: journey_id        the journey
 -- column: step_number       1-based position in the journey
 -- column: customer_id       the customer
@@ -19,7 +20,6 @@ with starts as (
         journey_id,
         customer_id,
         signature_id,
-        touchpoint_no,
         is_goal,
         occurred_us,
         contact_ordinal,
@@ -43,7 +43,7 @@ followed as (
     select
         *,
         lead(journey_id) over by_step as next_journey_id,
-        lead(touchpoint_no) over by_step as next_touchpoint_no,
+        lead(signature_id) over by_step as next_signature_id,
         lead(occurred_us) over by_step as next_us,
         lead(last_contact_us) over by_step as end_us,
         lead(contact_ordinal) over by_step as next_contact_ordinal
@@ -58,14 +58,6 @@ journey_starts as (
         min(step_ordinal) as first_ordinal
     from starts
     group by journey_id
-),
-
-names as (
-    select
-        touchpoint_no,
-        min(touchpoint) as touchpoint
-    from touchpoint_signatures
-    group by touchpoint_no
 )
 
 select
@@ -87,4 +79,4 @@ from followed as f
 inner join journey_starts as j on f.journey_id = j.journey_id
 inner join totals as c on f.customer_id = c.customer_id
 inner join touchpoint_signatures as t on f.signature_id = t.signature_id
-left join names as n on f.next_touchpoint_no = n.touchpoint_no
+left join touchpoint_signatures as n on f.next_signature_id = n.signature_id

@@ -1,9 +1,11 @@
 -- Journeys: a customer's contacts from entry to conversion, expiry or cutoff.
 -- grain: one row per journey_id
+-- renewed: by customer_id
 -- column: journey_id           the event_id of its first contact
 -- column: customer_id          the customer
 -- column: started_at           first contact, UTC
 -- column: ended_at             last contact, UTC
+-- column: last_active_at       last contact that the customer initiated, else the last contact, UTC
 -- column: state                converted (reached the goal), dropped_off (expired without it) or open (not expired)
 -- column: is_open              not expired at the cutoff, whether converted or not
 -- column: is_flagged           has a session that no person makes; kept out of rates
@@ -35,7 +37,7 @@ lived as (
         p.journey_id,
         min(p.occurred_us) as started_us,
         max(p.occurred_us) as ended_us,
-        max(case when p.is_activity then p.occurred_us end) as active_us,
+        coalesce(max(case when p.is_activity then p.occurred_us end), max(p.occurred_us)) as active_us,
         min(case when p.is_goal then p.occurred_us end) as converted_us,
         count(distinct p.session_id) as session_count,
         max(case when s.is_flagged then 1 else 0 end) = 1 as is_flagged
@@ -59,7 +61,7 @@ earned as (
 judged as (
     select
         *,
-        $cutoff_us - coalesce(active_us, ended_us) <= $expiry_us
+        $cutoff_us - active_us <= $expiry_us
         and not ($ends_on_goal and converted_us is not null) as is_open
     from lived
 )
@@ -69,6 +71,7 @@ select
     w.customer_id,
     make_timestamp(j.started_us) as started_at,
     make_timestamp(j.ended_us) as ended_at,
+    make_timestamp(j.active_us) as last_active_at,
     case
         when j.converted_us is not null then 'converted'
         when j.is_open then 'open'

@@ -1,11 +1,11 @@
 -- Where each event stands in its customer's life: session, journey and step.
 -- grain: one row per event_id
 -- kept: private
+-- renewed: by customer_id
 -- column: event_id          the event
 -- column: customer_id       its customer
 -- column: occurred_us       microseconds UTC
 -- column: signature_id      kind of event
--- column: touchpoint_no     number of the touchpoint
 -- column: is_contact        counts as a step
 -- column: is_activity       initiated by the customer
 -- column: is_goal           converts the journey
@@ -128,7 +128,6 @@ select
     n.customer_id,
     n.occurred_us,
     n.signature_id,
-    n.touchpoint_no,
     n.is_contact,
     n.is_activity,
     n.is_goal,

@@ -1,5 +1,6 @@
 -- Sessions: maximal runs of a customer's own events with no gap over the inactivity limit.
 -- grain: one row per session_id
+-- renewed: by customer_id
 -- column: session_id         the event_id of its first event
 -- column: customer_id        the customer
 -- column: journey_id         journey of its first event
@@ -31,17 +32,9 @@ ends as (
     select
         customer_id,
         event_ordinal,
-        touchpoint_no
+        signature_id
     from positions
     where session_id is not null
-),
-
-names as (
-    select
-        touchpoint_no,
-        min(touchpoint) as touchpoint
-    from touchpoint_signatures
-    group by touchpoint_no
 )
 
 select
@@ -60,4 +53,4 @@ from bounds as b
 inner join positions as p on b.session_id = p.event_id
 inner join touchpoint_signatures as t on p.signature_id = t.signature_id
 inner join ends as x on b.customer_id = x.customer_id and b.last_ordinal = x.event_ordinal
-inner join names as n on x.touchpoint_no = n.touchpoint_no
+inner join touchpoint_signatures as n on x.signature_id = n.signature_id

@@ -8,44 +8,6 @@
 -- column: conversion_rate        share of its matured journeys that converted
 -- column: conversion_rate_low    Wilson 95 % interval, lower end
 -- column: conversion_rate_high   Wilson 95 % interval, upper end
-with followed as (
-    select
-        s.journey_id,
-        s.customer_id,
-        s.channel as from_channel,
-        lead(s.channel) over (partition by s.journey_id order by s.step_number) as to_channel,
-        j.state
-    from journey_steps as s
-    inner join journeys as j on s.journey_id = j.journey_id
-    where not j.is_flagged
-),
-
-by_journey as (
-    select
-        from_channel,
-        to_channel,
-        journey_id,
-        min(customer_id) as customer_id,
-        min(state) as state,
-        count(*) as switch_count
-    from followed
-    where from_channel <> to_channel
-    group by from_channel, to_channel, journey_id
-),
-
-counted as (
-    select
-        from_channel,
-        to_channel,
-        cast(sum(switch_count) as bigint) as switch_count,
-        count(*) as journey_count,
-        count(distinct customer_id) as customer_count,
-        count(case when state = 'converted' then 1 end) as converted_count,
-        count(case when state <> 'open' then 1 end) as matured_count
-    from by_journey
-    group by from_channel, to_channel
-)
-
 select
     from_channel,
     to_channel,
@@ -55,5 +17,5 @@ select
     rate(converted_count, matured_count) as conversion_rate,
     wilson_low(converted_count, matured_count) as conversion_rate_low,
     wilson_high(converted_count, matured_count) as conversion_rate_high
-from counted
+from channel_switch_counts
 order by switch_count desc, from_channel, to_channel

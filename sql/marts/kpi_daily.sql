@@ -7,35 +7,13 @@
 -- column: journey_count     journeys that began
 -- column: converted_count   journeys that reached the goal first on this day
 -- column: value             value of the journeys that are counted in converted_count
-with daily as (
-    select
-        local_date,
-        count(*) as event_count,
-        count(distinct case when initiator = 'customer' and not is_background then customer_id end) as customer_count,
-        count(case when event_id = session_id then 1 end) as session_count,
-        count(case when event_id = journey_id then 1 end) as journey_count
-    from events
-    group by local_date
-),
-
-won as (
-    select
-        cast(timezone($timezone, timezone('UTC', converted_at)) as date) as local_date,
-        count(*) as converted_count,
-        cast(sum(cast("value" as decimal(18, 4))) as double) as won_value
-    from journeys
-    where converted_at is not null
-    group by cast(timezone($timezone, timezone('UTC', converted_at)) as date)
-)
-
 select
-    d.local_date,
-    d.event_count,
-    d.customer_count,
-    d.session_count,
-    d.journey_count,
-    coalesce(w.converted_count, 0) as converted_count,
-    w.won_value as "value"
-from daily as d
-left join won as w on d.local_date = w.local_date
-order by d.local_date
+    local_date,
+    event_count,
+    customer_count,
+    session_count,
+    journey_count,
+    converted_count,
+    case when valued_count > 0 then cast(won_value as double) end as "value"
+from daily_counts
+order by local_date

@@ -1,7 +1,9 @@
 -- Survey answers and invitations with the touchpoint that they speak of: the customer's last contact before.
 -- grain: one row per event_id
 -- kept: private
+-- renewed: by customer_id
 -- column: event_id      the answer or invitation
+-- column: customer_id   who gave it, NULL when nobody is known
 -- column: score_kind    csat, nps or ces
 -- column: score         the answer, NULL for an invitation
 -- column: score_min     lowest answer of the scale
@@ -53,6 +55,7 @@ looked_back as (
 
 select
     s.event_id,
+    s.customer_id,
     s.score_kind,
     s.score,
     s.score_min,

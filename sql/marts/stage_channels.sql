@@ -6,29 +6,6 @@
 -- column: journey_count    journeys with such a step
 -- column: customer_count   customers with such a step
 -- column: step_share       share of the stage's steps
-with kept_steps as (
-    select
-        s.stage,
-        s.channel,
-        s.journey_id,
-        s.customer_id
-    from journey_steps as s
-    inner join journeys as j on s.journey_id = j.journey_id
-    where s.stage is not null
-        and not j.is_flagged
-),
-
-counted as (
-    select
-        stage,
-        channel,
-        count(*) as step_count,
-        count(distinct journey_id) as journey_count,
-        count(distinct customer_id) as customer_count
-    from kept_steps
-    group by stage, channel
-)
-
 select
     stage,
     channel,
@@ -36,5 +13,5 @@ select
     journey_count,
     customer_count,
     rate(step_count, sum(step_count) over (partition by stage)) as step_share
-from counted
+from stage_channel_counts
 order by stage, step_count desc, channel

@@ -13,94 +13,45 @@
 -- column: conversion_rate_low    Wilson 95 % interval, lower end
 -- column: conversion_rate_high   Wilson 95 % interval, upper end
 -- column: median_seconds         from first reaching this stage to first reaching the next one, exact median, seconds
-with kept_journeys as (
-    select
-        journey_id,
-        customer_id,
-        is_open
-    from journeys
-    where not is_flagged
-),
-
-open_units as (
-    select
-        'journeys' as unit,
-        journey_id as unit_id
-    from kept_journeys
-    where is_open
-    union all
-    select distinct
-        'customers' as unit,
-        customer_id as unit_id
-    from kept_journeys
-    where is_open
-),
-
-furthest as (
-    select
-        u.unit,
-        u.unit_id,
-        max(u.stage_number) as furthest_number,
-        max(case when o.unit_id is not null then 1 else 0 end) = 1 as is_open
-    from unit_stages as u
-    left join open_units as o on u.unit = o.unit and u.unit_id = o.unit_id
-    group by u.unit, u.unit_id
-),
-
-units as (
+with units as (
     select 'customers' as unit
     union all
     select 'journeys' as unit
 ),
 
-reached as (
+counted as (
     select
-        n.unit,
+        u.unit,
         g.stage,
         g.stage_number,
-        count(case when f.furthest_number >= g.stage_number then 1 end) as entered,
-        count(case when f.furthest_number > g.stage_number then 1 end) as went_on,
-        count(case when f.furthest_number = g.stage_number and not f.is_open then 1 end) as dropped_off,
-        count(case when f.furthest_number = g.stage_number and f.is_open then 1 end) as still_open
+        coalesce(c.furthest_count, 0) as furthest_count,
+        coalesce(c.still_open_count, 0) as still_open_count,
+        coalesce(c.touched_count, 0) as touched_count,
+        coalesce(c.strict_count, 0) as strict_count
     from stages as g
-    cross join units as n
-    left join furthest as f on n.unit = f.unit
-    group by n.unit, g.stage, g.stage_number
+    cross join units as u
+    left join stage_counts as c on u.unit = c.unit and g.stage_number = c.stage_number
 ),
 
-touched as (
+-- Who came further also entered this stage.
+reached as (
     select
-        unit,
-        stage_number,
-        count(*) as touched_count
-    from unit_stages
-    group by unit, stage_number
+        *,
+        cast(sum(furthest_count) over (
+            partition by unit order by stage_number desc rows between unbounded preceding and current row
+        ) as bigint) as entered,
+        max(stage_number) over (partition by unit) as last_number
+    from counted
 ),
 
 timed as (
     select
-        a.unit,
-        a.stage_number,
-        median(epoch_us(b.reached_at) - epoch_us(a.reached_at)) / 1000000.0 as median_seconds
-    from unit_stages as a
-    inner join unit_stages as b
-        on a.unit = b.unit and a.unit_id = b.unit_id and a.stage_number + 1 = b.stage_number
-    where b.reached_at >= a.reached_at
-    group by a.unit, a.stage_number
-),
-
-strict as (
-    select
         unit,
         stage_number,
-        count(*) as strict_entered
-    from strict_stages
+        median(next_us) / 1000000.0 as median_seconds
+    from unit_stages
+    where next_us is not null
     group by unit, stage_number
-),
-
-last_stage as (
-    select max(stage_number) as last_number
-    from stages
 )
 
 select
@@ -108,20 +59,24 @@ select
     r.stage,
     r.stage_number,
     r.entered,
-    case when r.stage_number = l.last_number then r.entered else r.went_on end as converted,
-    case when r.stage_number = l.last_number then 0 else r.dropped_off end as dropped_off,
-    case when r.stage_number = l.last_number then 0 else r.still_open end as "open",
-    r.entered - coalesce(t.touched_count, 0) as skipped,
-    coalesce(s.strict_entered, 0) as strict_entered,
-    case when r.stage_number < l.last_number then rate(r.went_on, r.went_on + r.dropped_off) end as conversion_rate,
-    case when r.stage_number < l.last_number then wilson_low(r.went_on, r.went_on + r.dropped_off) end
-        as conversion_rate_low,
-    case when r.stage_number < l.last_number then wilson_high(r.went_on, r.went_on + r.dropped_off) end
-        as conversion_rate_high,
-    m.median_seconds
+    case when r.stage_number = r.last_number then r.entered else r.entered - r.furthest_count end as converted,
+    case when r.stage_number = r.last_number then 0 else r.furthest_count - r.still_open_count end as dropped_off,
+    case when r.stage_number = r.last_number then 0 else r.still_open_count end as "open",
+    r.entered - r.touched_count as skipped,
+    r.strict_count as strict_entered,
+    case
+        when r.stage_number < r.last_number
+            then rate(r.entered - r.furthest_count, r.entered - r.still_open_count)
+    end as conversion_rate,
+    case
+        when r.stage_number < r.last_number
+            then wilson_low(r.entered - r.furthest_count, r.entered - r.still_open_count)
+    end as conversion_rate_low,
+    case
+        when r.stage_number < r.last_number
+            then wilson_high(r.entered - r.furthest_count, r.entered - r.still_open_count)
+    end as conversion_rate_high,
+    t.median_seconds
 from reached as r
-cross join last_stage as l
-left join touched as t on r.unit = t.unit and r.stage_number = t.stage_number
-left join timed as m on r.unit = m.unit and r.stage_number = m.stage_number
-left join strict as s on r.unit = s.unit and r.stage_number = s.stage_number
+left join timed as t on r.unit = t.unit and r.stage_number = t.stage_number
 order by r.unit, r.stage_number

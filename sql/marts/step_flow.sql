@@ -1,5 +1,6 @@
 -- The step flow: how many journeys moved from which touchpoint to which at each step, counted, not estimated.
 -- grain: one row per anchor, step_number, from_touchpoint, to_touchpoint
+-- renewed: by sums
 -- column: anchor            start (forward from the beginning) or conversion (backward from the goal)
 -- column: step_number       start: the move out of this step, 0 into the first one; conversion: moves before the goal, 1 is the last one
 -- column: from_touchpoint   touchpoint, __start__, or __beyond__ (earlier steps that are not shown)

@@ -1,8 +1,10 @@
 -- Units that reached each stage after each earlier one, in order and without a skip.
 -- grain: one row per unit, unit_id, stage_number
 -- kept: private
+-- renewed: by customer_id
 -- column: unit           customers or journeys
 -- column: unit_id        the customer or journey
+-- column: customer_id    the customer
 -- column: stage_number   position of the stage
 -- column: step_ordinal   earliest step of the customer at it in such an order
 with recursive kept_steps as (
@@ -23,6 +25,7 @@ calls as (
     select
         'journeys' as unit,
         journey_id as unit_id,
+        customer_id,
         stage_number,
         step_ordinal
     from kept_steps
@@ -30,6 +33,7 @@ calls as (
     select
         'customers' as unit,
         customer_id as unit_id,
+        customer_id,
         stage_number,
         step_ordinal
     from kept_steps
@@ -40,27 +44,30 @@ strict as (
     select
         unit,
         unit_id,
+        customer_id,
         stage_number,
         min(step_ordinal) as step_ordinal
     from calls
     where stage_number = 1
-    group by unit, unit_id, stage_number
+    group by unit, unit_id, customer_id, stage_number
     union all
     select
         v.unit,
         v.unit_id,
+        v.customer_id,
         v.stage_number,
         min(v.step_ordinal) as step_ordinal
     from strict as s
     inner join calls as v
         on s.unit = v.unit and s.unit_id = v.unit_id and s.stage_number + 1 = v.stage_number
             and s.step_ordinal < v.step_ordinal
-    group by v.unit, v.unit_id, v.stage_number
+    group by v.unit, v.unit_id, v.customer_id, v.stage_number
 )
 
 select
     unit,
     unit_id,
+    customer_id,
     stage_number,
     step_ordinal
 from strict

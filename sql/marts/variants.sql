@@ -11,39 +11,13 @@
 -- column: cumulative_share            share of all journeys in this variant and the more frequent ones
 -- column: median_throughput_seconds   exact median from first to last contact, seconds
 -- column: variant_rank                1 is the most frequent
-with kept_journeys as (
-    select
-        journey_id,
-        customer_id,
-        state,
-        step_count,
-        throughput_seconds,
-        variant_id
-    from journeys
-    where not is_flagged
-),
-
-counted as (
+with timed as (
     select
         variant_id,
-        min(step_count) as step_count,
-        count(*) as journey_count,
-        count(distinct customer_id) as customer_count,
-        count(case when state = 'converted' then 1 end) as converted_count,
-        count(case when state = 'dropped_off' then 1 end) as dropped_count,
-        median(throughput_seconds) as median_throughput_seconds,
-        min(journey_id) as example_id
-    from kept_journeys
+        median(throughput_seconds) as median_throughput_seconds
+    from journeys
+    where not is_flagged
     group by variant_id
-),
-
-spelled as (
-    select
-        c.variant_id,
-        string_agg(s.touchpoint, ' > ' order by s.step_number) as variant
-    from counted as c
-    inner join journey_steps as s on c.example_id = s.journey_id
-    group by c.variant_id
 ),
 
 ranked as (
@@ -54,12 +28,12 @@ ranked as (
         ) as running_count,
         row_number() over (order by journey_count desc, step_count, variant_id) as variant_rank,
         sum(journey_count) over () as all_count
-    from counted
+    from variant_counts
 )
 
 select
     r.variant_id,
-    s.variant,
+    r.variant,
     r.step_count,
     r.journey_count,
     r.customer_count,
@@ -67,8 +41,8 @@ select
     rate(r.converted_count, r.converted_count + r.dropped_count) as conversion_rate,
     rate(r.journey_count, r.all_count) as share,
     rate(r.running_count, r.all_count) as cumulative_share,
-    r.median_throughput_seconds,
+    t.median_throughput_seconds,
     r.variant_rank
 from ranked as r
-inner join spelled as s on r.variant_id = s.variant_id
+inner join timed as t on r.variant_id = t.variant_id
 order by r.variant_rank

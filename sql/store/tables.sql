@@ -66,11 +66,26 @@ create table if not exists store.main.identifier_sets (
     is_poisoned boolean not null
 );
 
+-- Deliveries of events that another delivery tells: whole, so that each can take that one's place.
 create table if not exists store.main.duplicates (
     event_id uuid not null,
     file_no integer not null,
     line bigint not null,
-    item integer not null
+    item integer not null,
+    occurred_us bigint not null,
+    received_us bigint,
+    sequence bigint not null,
+    identity_key uuid,
+    signature_id ubigint not null,
+    campaign_name varchar,
+    object_id varchar,
+    actor varchar,
+    "value" double,
+    currency varchar,
+    score double,
+    score_min double,
+    score_max double,
+    session_hint varchar
 );
 
 create table if not exists store.main.quarantine (
@@ -94,4 +109,16 @@ create table if not exists store.main.run_history (
     customer_count bigint not null,
     session_count bigint not null,
     journey_count bigint not null
+);
+
+-- How the sources were read; what changes this is read again.
+create table if not exists store.main.readings (
+    source varchar not null,
+    fingerprint varchar not null
+);
+
+-- How the tables that derive from the events were computed; what changes this computes all of them again.
+create table if not exists store.main.derivation (
+    fingerprint varchar not null,
+    cutoff_us bigint not null
 );

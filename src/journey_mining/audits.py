@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 from journey_mining.errors import AuditError
@@ -14,11 +15,14 @@ SHOWN_ROWS = 5
 """Offending rows that a message shows."""
 
 
-def run_audits(warehouse: Warehouse) -> list[dict[str, Any]]:
-    """Run all audits, write the table `audits`, and return its rows (audit, severity, status, offending_count, detail)."""
+def run_audits(warehouse: Warehouse, renewed: Collection[str] | None = None) -> list[dict[str, Any]]:
+    """Run all audits, write the table `audits`, and return its rows (audit, severity, status, offending_count, detail).
+
+    `renewed` names the tables of which only the rows in temp.renewed_<table> are new: only these can repeat a key.
+    """
     models = [model for layer in ("core", "marts") for model in find_models(layer).values()]
     results = [
-        _check(warehouse, f"unique_{model.name}", "stop", _uniqueness(model))
+        _check(warehouse, f"unique_{model.name}", "stop", _uniqueness(model, model.name in (renewed or ())))
         for model in models
         if model.grain
     ]
@@ -31,9 +35,13 @@ def run_audits(warehouse: Warehouse) -> list[dict[str, Any]]:
     return results
 
 
-def _uniqueness(model: Model) -> str:
+def _uniqueness(model: Model, is_renewed: bool) -> str:
     columns = ", ".join(f'"{column}"' for column in model.grain)
-    return f"select {columns}, count(*) as row_count from {qualified(model)} group by {columns} having count(*) > 1"
+    among = f"where ({columns}) in (select ({columns}) from temp.main.renewed_{model.name})" if is_renewed else ""
+    return (
+        f"select {columns}, count(*) as row_count from {qualified(model)} {among} "
+        f"group by {columns} having count(*) > 1"
+    )
 
 
 def _check(warehouse: Warehouse, name: str, severity: str, sql: str, purpose: str = "") -> dict[str, Any]:

@@ -20,7 +20,18 @@ def resolve_components(warehouse: Warehouse) -> int:
 
     The component is named by its smallest hash. Identifiers without a link are not listed.
     """
-    _create(warehouse, "links_left", "select left_hash as a, right_hash as b from identity_links")
+    rounds = contract_links(warehouse, "select left_hash as a, right_hash as b from identity_links")
+    warehouse.execute(
+        "create or replace table store.main.identity_components as "
+        "select node as identifier_hash, root as component_hash from labels"
+    )
+    warehouse.execute("drop table temp.main.labels")
+    return rounds
+
+
+def contract_links(warehouse: Warehouse, links: str) -> int:
+    """Create temp.labels(node, root) from links, a query of (a, b); returns the rounds."""
+    _create(warehouse, "links_left", links)
     _create(
         warehouse,
         "labels",
@@ -34,11 +45,7 @@ def resolve_components(warehouse: Warehouse) -> int:
         _point_at_smallest(warehouse)
         _shorten_pointers(warehouse)
         _relabel(warehouse)
-    warehouse.execute(
-        "create or replace table store.main.identity_components as "
-        "select node as identifier_hash, root as component_hash from labels"
-    )
-    for name in ("links_left", "labels", "pointers"):
+    for name in ("links_left", "pointers"):
         warehouse.execute(f"drop table if exists temp.main.{name}")
     return rounds
 

@@ -19,6 +19,7 @@ from journey_mining.errors import ModelError
 _GRAIN = re.compile(r"^-- grain: one row per (.+)$", re.MULTILINE)
 _COLUMN = re.compile(r"^-- column: (\w+) +(.+)$", re.MULTILINE)
 _KEPT = re.compile(r"^-- kept: (published|private|batch)$", re.MULTILINE)
+_RENEWED = re.compile(r"^-- renewed: (by \w+)$", re.MULTILINE)
 _PARAMETER = re.compile(r"\$([a-z_][a-z0-9_]*)")
 _READ = re.compile(r"\b(?:from|join)\s+([a-z_][a-z0-9_]*)\b(?!\s*\()", re.IGNORECASE)
 _COMMENT = re.compile(r"--[^\n]*")
@@ -40,6 +41,9 @@ class Model:
     """Column -> meaning and unit."""
     kept: str
     """published: in the analysts' file; private: in the private store; batch: only while files are read."""
+
+    renewed: str | None = None
+    """`by <column>` or `by sums`: how a part of it is computed anew (renewal.py); None: always all of it."""
 
     @property
     def parameters(self) -> set[str]:
@@ -95,6 +99,7 @@ def read_model(path: Path) -> Model:
     first = text.split("\n", 1)[0]
     grain = _GRAIN.search(text)
     kept = _KEPT.search(text)
+    renewed = _RENEWED.search(text)
     return Model(
         name=path.stem,
         layer=path.parent.name,
@@ -103,6 +108,7 @@ def read_model(path: Path) -> Model:
         grain=tuple(column.strip() for column in grain[1].split(",")) if grain else (),
         columns=dict(_COLUMN.findall(text)),
         kept=kept[1] if kept else "published",
+        renewed=renewed[1] if renewed else None,
     )
 
 

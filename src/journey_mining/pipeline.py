@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import uuid
@@ -20,13 +21,16 @@ from journey_mining import audits
 from journey_mining.config import Config, load_config
 from journey_mining.errors import ConfigError, JourneyMiningError, SourceError
 from journey_mining.identity import resolve_components
-from journey_mining.models import ancestors, find_models, model_fingerprint
+from journey_mining.models import ancestors, find_models, fingerprint, model_fingerprint, sql_folder
 from journey_mining.publication import DATABASE, Home, locked, publish, start_working_copy
+from journey_mining.renewal import Renewal, derivation_before, write_derivation
+from journey_mining.sources.changes import settle_changes
+from journey_mining.sources.inheritance import inherit_store, write_store_key
 from journey_mining.sources.keys import Pads, load_pads
-from journey_mining.sources.ledger import read_sources, reading_fingerprint
+from journey_mining.sources.ledger import read_sources
 from journey_mining.sources.load import register_functions
 from journey_mining.touchpoints import check_rules, match_rules
-from journey_mining.warehouse import Warehouse, build_layer, first_line, open_readonly, open_warehouse
+from journey_mining.warehouse import Warehouse, first_line, open_warehouse
 
 NEVER_US = 1 << 61
 """Microseconds that no journey outlives: what `expiry: never` means to the models."""
@@ -46,7 +50,11 @@ class RunContext:
     pads: Pads
     wanted_cutoff: datetime | None = None
     retry_quarantine: bool = False
+    reads_again: frozenset[str] = frozenset()
+    """Sources of which every file is read again."""
     cutoff_us: int = 0
+    renewal: Renewal | None = None
+    """How the published tables are renewed; None: they are computed anew."""
     summary: dict[str, Any] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
     published: Path | None = None
@@ -111,20 +119,18 @@ def open_run(
     run_id = f"{datetime.now(UTC):%Y%m%d%H%M%S}{uuid.uuid4().hex[:6]}"
     with locked(home, run_id):
         pads = load_pads(home.private)
-        reading = reading_fingerprint(config, pads.key_id)
-        keep_store = not rebuild and _reading_of(home) == reading
-        working = start_working_copy(home, run_id, keep_store)
+        name = home.current_name()
+        inherited = inherit_store(home.store_of(name) if name else None, config, pads.key_id, rebuild)
+        working = start_working_copy(home, run_id, inherited.keeps_store)
         warehouse = _open(config, home, working)
         context = RunContext(
-            config, home, run_id, datetime.now(UTC), working, warehouse, pads, wanted, retry_quarantine
-        )
+            config, home, run_id, datetime.now(UTC), working, warehouse, pads, wanted, retry_quarantine,
+            inherited.reads_again,
+        )  # fmt: skip
         try:
-            warehouse.execute(
-                "create or replace table store.main.reading (fingerprint varchar, key_id varchar)"
-            )
-            warehouse.execute(
-                "insert into store.main.reading values ($f, $k)", {"f": reading, "k": pads.key_id}
-            )
+            write_store_key(warehouse, pads.key_id)
+            if rebuild:
+                warehouse.execute("delete from store.main.derivation")
             yield context
         finally:
             warehouse.connection.close()
@@ -139,19 +145,6 @@ def _open(config: Config, home: Home, working: Path) -> Warehouse:
         config.memory_limit,
         config.threads,
     )
-
-
-def _reading_of(home: Home) -> str | None:
-    """How the published store was read, or None when there is none."""
-    name = home.current_name()
-    if name is None or not home.store_of(name).is_file():
-        return None
-    with open_readonly(home.store_of(name)) as connection:
-        try:
-            row = connection.execute("select fingerprint from reading").fetchone()
-        except duckdb.Error:
-            return None
-    return str(row[0]) if row else None
 
 
 def parse_cutoff(text: str | None) -> datetime | None:
@@ -169,7 +162,9 @@ def parse_cutoff(text: str | None) -> datetime | None:
 
 def read_exports(context: RunContext) -> Counts:
     """Read new and changed files into the store, and settle the cutoff."""
-    totals = read_sources(context.warehouse, context.config, context.pads, context.retry_quarantine)
+    totals = read_sources(
+        context.warehouse, context.config, context.pads, context.retry_quarantine, context.reads_again
+    )
     _settle_cutoff(context)
     events = int(
         context.warehouse.value(
@@ -178,6 +173,7 @@ def read_exports(context: RunContext) -> Counts:
     )
     if events == 0:
         raise _no_events(context)
+    _plan_renewal(context)
     return {**totals, "events": events, "cutoff": context.cutoff_at.isoformat()}
 
 
@@ -209,6 +205,31 @@ def _settle_cutoff(context: RunContext) -> None:
     context.cutoff_us = int(latest) if latest is not None else now_us
 
 
+def _plan_renewal(context: RunContext) -> None:
+    """Renew the published tables when they were computed in the same way, and for no later cutoff."""
+    before = derivation_before(context.warehouse, derivation_fingerprint(context))
+    if before is not None and before <= context.cutoff_us:
+        settle_changes(context.warehouse)
+        context.renewal = Renewal(context.warehouse, context.parameters, before)
+
+
+def derivation_fingerprint(context: RunContext) -> str:
+    """Hash of all but the events and the cutoff that the derived tables depend on."""
+    config = context.config
+    settings = {
+        "parameters": {name: value for name, value in context.parameters.items() if name != "cutoff_us"},
+        "touchpoints": [rule.model_dump(mode="json") for rule in config.touchpoints],
+        "stages": list(config.stages),
+        "steps": sorted(config.journeys.steps),
+        "sources": [(name, source.system) for name, source in config.sources.items()],
+        "versions": [version("journey-mining"), duckdb.__version__],
+        "models": fingerprint(
+            path for part in ("core", "marts", "macros") for path in (sql_folder() / part).glob("*.sql")
+        ),
+    }
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def classify_touchpoints(context: RunContext) -> Counts:
     """Match the rules against every kind of event."""
     warehouse, config = context.warehouse, context.config
@@ -226,26 +247,47 @@ def classify_touchpoints(context: RunContext) -> Counts:
     for rank, (name, source) in enumerate(config.sources.items()):
         bound = {"n": name, "s": Path(source.system).stem, "r": rank}
         warehouse.execute("insert into store.main.configured_sources values ($n, $s, $r)", bound)
-    matched = match_rules(warehouse, config)
-    return {"signatures": int(warehouse.value("select count(*) from signatures")), "matched_by_rule": matched}
+    counts = {"matched_by_rule": match_rules(warehouse, config)}
+    if context.renewal is not None:
+        counts["changed_events"] = context.renewal.find_changes()
+    return {"signatures": int(warehouse.value("select count(*) from signatures")), **counts}
 
 
 def resolve_identities(context: RunContext) -> Counts:
     """Join identifiers into customers."""
-    models = find_models("core")
-    for name in ancestors("core", "identity_links"):
-        context.warehouse.build(models[name], context.parameters)
-    rounds = resolve_components(context.warehouse)
-    customers = 0
-    for name in ("identities", "identity_customers"):
-        context.warehouse.build(models[name], context.parameters)
+    rounds = _renew_identities(context) if context.renewal else _build_identities(context)
     customers = int(context.warehouse.value("select count(distinct customer_id) from identities"))
     flagged = int(context.warehouse.value("select count(*) from identity_flags"))
     return {"customers": customers, "flagged_identifiers": flagged, "rounds": rounds}
 
 
+def _build_identities(context: RunContext) -> int:
+    models = find_models("core")
+    for name in ancestors("core", "identity_links"):
+        context.warehouse.build(models[name], context.parameters)
+    rounds = resolve_components(context.warehouse)
+    for name in ("identities", "identity_customers"):
+        context.warehouse.build(models[name], context.parameters)
+    return rounds
+
+
+def _renew_identities(context: RunContext) -> int:
+    assert context.renewal is not None
+    rounds = context.renewal.renew_identities()
+    context.renewal.touch_expired()
+    if not context.renewal.is_worthwhile():
+        context.renewal = None
+    return rounds
+
+
 def derive_journeys(context: RunContext) -> Counts:
-    """Build sessions, journeys and their steps."""
+    """Build sessions, journeys and their steps, of the customers that the run touched or of all."""
+    if context.renewal is not None:
+        context.renewal.subtract()
+        context.renewal.narrow()
+        counts = context.renewal.renew_customers("core")
+        context.renewal.relocate()
+        return {f"renewed_{name}": count for name, count in counts.items()}
     models = find_models("core")
     done = {*ancestors("core", "identity_links"), "identities", "identity_customers"}
     return {
@@ -257,9 +299,18 @@ def derive_journeys(context: RunContext) -> Counts:
 
 def aggregate_marts(context: RunContext) -> Counts:
     """Build the aggregates that analysts and the report read."""
+    renewal = context.renewal
+    if renewal is not None:
+        renewal.renew_customers("marts")
+        renewal.merge_sums()
     _enter_run(context)
-    counts = build_layer(context.warehouse, "marts", context.parameters)
+    counts = {
+        name: context.warehouse.build(model, context.parameters)
+        for name, model in find_models("marts").items()
+        if renewal is None or model.renewed is None
+    }
     _write_settings(context)
+    write_derivation(context.warehouse, derivation_fingerprint(context), context.cutoff_us)
     return dict(counts)
 
 
@@ -316,7 +367,7 @@ def _write_settings(context: RunContext) -> None:
 
 def audit_results(context: RunContext) -> Counts:
     """Check every promise; raises AuditError when one that stops publication is broken."""
-    results = audits.run_audits(context.warehouse)
+    results = audits.run_audits(context.warehouse, set(context.renewal.kept) if context.renewal else None)
     context.summary["audits"] = results
     audits.require_passed(results)
     return {

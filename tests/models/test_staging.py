@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from journey_mining.models import find_models
+from journey_mining.sources.changes import begin_changes, demote_events, list_deliveries
 from journey_mining.sources.keys import pads_of
 from journey_mining.sources.load import ITEM_COLUMNS, STORED
 from readable import cells, micros
@@ -53,6 +54,7 @@ def stage(lab: Lab, text: str, **parameters: Any) -> None:
     pads = pads_of(KEY)
     bound = {"source": "shop", "keeps_repeats": False, "json_files": [], "poisoned": []}
     bound |= {"inner_pad": pads.inner, "outer_pad": pads.outer, **parameters}
+    list_deliveries(lab.warehouse, ((number, f"file {number}") for number in (1, 2, 3)))
     for model in find_models("staging").values():
         lab.warehouse.build(model, bound)
 
@@ -83,6 +85,8 @@ def item(number: int, row: dict[str, str | None]) -> list[Any]:
 
 def store(lab: Lab) -> None:
     """Append what the batch brought to the store, as loading does."""
+    begin_changes(lab.warehouse)
+    demote_events(lab.warehouse)
     for model, target in STORED.items():
         lab.warehouse.execute(f"insert into store.main.{target} by name select * from temp.main.{model}")
 
@@ -764,12 +768,12 @@ def test_then_file_line_and_item_decide(lab: Lab) -> None:
 
 
 def test_events_that_the_store_has_are_duplicates(lab: Lab) -> None:
-    """A later batch adds what is new; every delivery of a known event is a repeat, even one received earlier."""
+    """A later batch adds what is new; a delivery of a known event that was received later is a repeat."""
     stage(
         lab,
         """
     native_key | received_us
-    a          | 09:05
+    a          | 09:01
     """,
     )
     store(lab)
@@ -777,7 +781,7 @@ def test_events_that_the_store_has_are_duplicates(lab: Lab) -> None:
         lab,
         """
     file_no | line | native_key | received_us
-    2       | 1    | a          | 09:01
+    2       | 1    | a          | 09:05
     2       | 2    | b          | 09:02
     2       | 3    | a          | 09:03
     """,
@@ -797,6 +801,21 @@ def test_events_that_the_store_has_are_duplicates(lab: Lab) -> None:
     2       | 3    | 1
     """,
     )
+
+
+@pytest.mark.parametrize(
+    ("known", "delivered"),
+    [("09:05 | 2 |", "09:04 | 3 |"), ("09:05 | 2 |", "09:05 | 1 |"), ("     | 2 |", "09:05 | 2 |")],
+)
+def test_a_later_batch_may_tell_an_event_better(lab: Lab, known: str, delivered: str) -> None:
+    """What was received earlier, or is smaller in content, takes the place of what the store has."""
+    head = "file_no | received_us | sequence | native_key"
+    stage(lab, f"{head}\n1 | {known} a")
+    store(lab)
+    stage(lab, f"{head}\n2 | {delivered} a")
+    store(lab)
+    assert [row["file_no"] for row in lab.rows("from staged_events")] == [2]
+    assert [row["file_no"] for row in lab.rows("from duplicates")] == [1]
 
 
 def test_a_rejected_delivery_is_neither_event_nor_duplicate(lab: Lab) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from journey_mining.config import Config, Identity, Source
 from journey_mining.sources.keys import pads_of
+from journey_mining.sources.changes import begin_changes
 from journey_mining.sources.load import Batch, LoadedFile, load_batch, register_functions
 from journey_mining.sources.presets import load_preset
 from journey_mining.sources.shapes import find_shape
@@ -55,6 +56,11 @@ def csv_text(*records: Mapping[str, object]) -> str:
     writer.writeheader()
     writer.writerows(records)
     return text.getvalue()
+
+
+_ENTER = (
+    "insert into store.main.files select $1, 'f' || $1, 'source', 'system', null, $2, 'csv', '', 0, 0, 0, 0, 0, 0, 0, 'read'"
+)
 
 
 def utc(text: str) -> int:
@@ -108,7 +114,10 @@ class Loaded:
                 continue
             fresh.append(LoadedFile(len(self.files) + len(fresh) + 1, path, path.name, shape))
         config = Config(sources={"source": source}, identity=Identity())
+        begin_changes(self.warehouse)
         load_batch(self.warehouse, Batch("source", source, preset, fresh), config, pads_of(KEY))
+        for file in fresh:
+            self.warehouse.connection.execute(_ENTER, [file.file_no, file.relative])
         self.files += fresh
         return self
 

@@ -89,7 +89,7 @@ def test_unchanged_files_are_not_read_again(tmp_path: Path) -> None:
     home.write("b.csv", visits("c2", "c3"))
     totals = home.run()
     assert (totals["files_read"], totals["files_kept"]) == (1, 1)
-    assert home.files() == {"a.csv": ("read", 2, 2, 0), "b.csv": ("read", 2, 1, 1)}
+    assert home.files() == {"a.csv": ("read", 2, 1, 1), "b.csv": ("read", 2, 2, 0)}
     totals = home.run()
     assert (totals["files_read"], totals["files_kept"]) == (0, 2)
 

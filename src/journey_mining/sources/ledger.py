@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from journey_mining.config import Config, Source, locate
 from journey_mining.errors import SourceError
 from journey_mining.models import fingerprint, sql_folder
 from journey_mining.sources.bytestream import RAW_KEPT_BYTES, checksum
+from journey_mining.sources.changes import begin_changes, recount_files, withdraw_files
 from journey_mining.sources.keys import Pads
 from journey_mining.sources.load import Batch, LoadedFile, load_batch
 from journey_mining.sources.presets import Preset, load_preset
@@ -38,6 +39,18 @@ class FoundFile:
 
 def find_files(config: Config, name: str, source: Source) -> list[FoundFile]:
     """The files of a source, sorted by path; raises SourceError when there is none."""
+    found = list_files(config, name, source)
+    if not found:
+        raise SourceError(
+            f"{locate(config.path, 'sources', name, 'path')}: sources.{name} matches no file.",
+            found=str(config.path.parent / source.path),
+            fix="correct `path:` (a file, folder or glob relative to journey.yaml), or deliver the export",
+        )
+    return found
+
+
+def list_files(config: Config, name: str, source: Source) -> list[FoundFile]:
+    """The files of a source, sorted by path."""
     base = config.path.parent
     pattern = base / source.path
     if pattern.is_dir():
@@ -52,12 +65,6 @@ def find_files(config: Config, name: str, source: Source) -> list[FoundFile]:
         path for path in paths
         if path.is_file() and not path.name.startswith(".") and home not in path.resolve().parents
     )  # fmt: skip
-    if not found:
-        raise SourceError(
-            f"{locate(config.path, 'sources', name, 'path')}: sources.{name} matches no file.",
-            found=str(pattern),
-            fix="correct `path:` (a file, folder or glob relative to journey.yaml), or deliver the export",
-        )
     return [FoundFile(name, path, _relative(path, base)) for path in found]
 
 
@@ -91,83 +98,107 @@ def check_source(config: Config, name: str, source: Source, preset: Preset) -> N
             )
 
 
-def reading_fingerprint(config: Config, key_id: str) -> str:
-    """Hash of all that decides how bytes become staged events; when it changes, everything is read again."""
+def reading_fingerprint(config: Config, name: str) -> str:
+    """Hash of all that decides how a source's bytes become staged events; when it changes, they are read again."""
     folder = sql_folder()
-    parts = [
-        path for name in ("sources", "staging", "macros", "store") for path in (folder / name).glob("*.sql")
-    ]
-    own = [config.path.parent / s.system for s in config.sources.values() if s.system.endswith(".sql")]
+    system = config.sources[name].system
+    own = config.path.parent / system if system.endswith(".sql") else folder / "sources" / f"{system}.sql"
+    shared = [path for part in ("staging", "macros", "store") for path in (folder / part).glob("*.sql")]
     settings = {
-        "sources": {name: source.model_dump(mode="json") for name, source in config.sources.items()},
+        "source": config.sources[name].model_dump(mode="json"),
         "poisoned": config.identity.poisoned,
-        "key": key_id,
         "engine": duckdb.__version__,
     }
-    text = json.dumps(settings, sort_keys=True) + fingerprint(
-        [*parts, *(path for path in own if path.is_file())]
-    )
+    text = json.dumps(settings, sort_keys=True) + fingerprint([*shared, *([own] if own.is_file() else [])])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def read_sources(
-    warehouse: Warehouse, config: Config, pads: Pads, retry_quarantine: bool = False
+    warehouse: Warehouse,
+    config: Config,
+    pads: Pads,
+    retry_quarantine: bool = False,
+    again: Collection[str] = (),
 ) -> dict[str, int]:
     """Bring the store up to date with the files on disk; returns counts of what was read.
 
-    With `retry_quarantine` every file that has a record in quarantine is read again.
-    Each source is one transaction: a step that is tried again finds it wholly read or not at all.
+    Sources in `again` are read again, every file of theirs; so is, with `retry_quarantine`, every file that has a
+    record in quarantine. Each source is one transaction: a step that is tried again finds it wholly read or not at all.
     """
     totals = {"files_read": 0, "files_kept": 0, "files_changed": 0, "files_vanished": 0, "records": 0}
+    begin_changes(warehouse)
+    _withdraw_strangers(warehouse, config)
     for name, source in config.sources.items():
         preset = preset_of(config, source)
         check_source(config, name, source, preset)
         found = find_files(config, name, source)
         with warehouse.transaction():
-            fresh = _settle_known(warehouse, name, found, totals, retry_quarantine)
+            fresh = _settle_known(warehouse, name, found, totals, retry_quarantine, name in again)
             if fresh and preset.joins_tables:
                 fresh = _withdraw_others(warehouse, name, found, fresh, totals)
             _require_recognised(
                 config, name, preset, _read_fresh(warehouse, config, pads, name, fresh, totals)
             )
+            warehouse.execute("delete from store.main.readings where source = $s", {"s": name})
+            warehouse.execute(
+                "insert into store.main.readings values ($s, $f)",
+                {"s": name, "f": reading_fingerprint(config, name)},
+            )
+    recount_files(warehouse)
     return totals
 
 
+def _withdraw_strangers(warehouse: Warehouse, config: Config) -> None:
+    """Sources that are no longer configured leave the store."""
+    rows = warehouse.rows(
+        "select file_no from files where not list_contains($n, source)", {"n": list(config.sources)}
+    )
+    if rows:
+        with warehouse.transaction():
+            withdraw_files(warehouse, [int(row["file_no"]) for row in rows])
+
+
 def _settle_known(
-    warehouse: Warehouse, name: str, found: list[FoundFile], totals: dict[str, int], retry_quarantine: bool
+    warehouse: Warehouse,
+    name: str,
+    found: list[FoundFile],
+    totals: dict[str, int],
+    retry_quarantine: bool,
+    again: bool,
 ) -> list[FoundFile]:
     """The files that must be read; changed ones are withdrawn first, vanished ones are marked and kept."""
     known = {
         row["path"]: row
         for row in warehouse.rows("select * from files where source = $source", {"source": name})
     }
-    fresh = []
+    fresh, changed = [], []
     for file in found:
         row = known.pop(file.relative, None)
-        if (
-            row is not None
-            and not (retry_quarantine and row["quarantined_count"])
-            and _is_settled(file.path, row)
-        ):
+        wanted = again or row is None or (retry_quarantine and row["quarantined_count"])
+        if row is not None and not wanted and _is_settled(file.path, row):
             totals["files_kept"] += 1
             continue
         if row is not None:
-            withdraw_file(warehouse, int(str(row["file_no"])))
-            totals["files_changed"] += 1
+            changed.append(int(str(row["file_no"])))
         fresh.append(file)
-    for row in known.values():
-        _mark_vanished(warehouse, row)
-        totals["files_vanished"] += 1
+    empty = [int(str(row["file_no"])) for row in known.values() if row["status"] in _HOLDING_NOTHING]
+    if changed or empty:
+        withdraw_files(warehouse, [*changed, *empty])
+    _mark_vanished(warehouse, [int(str(row["file_no"])) for row in known.values()])
+    totals["files_changed"] += len(changed)
+    totals["files_vanished"] += len(known)
     return fresh
 
 
-def _mark_vanished(warehouse: Warehouse, row: dict[str, object]) -> None:
-    """A file that held no events leaves the ledger; the events of any other file stay."""
-    file_no = int(str(row["file_no"]))
-    if row["status"] in ("lookup", "unrecognised", "empty"):
-        withdraw_file(warehouse, file_no)
-    else:
-        _set_status(warehouse, file_no, "vanished")
+_HOLDING_NOTHING = ("lookup", "unrecognised", "empty")
+"""States of files that held no events: when they vanish, they leave the ledger."""
+
+
+def _mark_vanished(warehouse: Warehouse, file_nos: list[int]) -> None:
+    warehouse.execute(
+        "update store.main.files set status = 'vanished' where list_contains($f::integer[], file_no)",
+        {"f": file_nos},
+    )
 
 
 def _withdraw_others(
@@ -175,12 +206,13 @@ def _withdraw_others(
 ) -> list[FoundFile]:
     """All files of the source: items may depend on other files' records, so that one new file changes old items."""
     chosen = {file.relative for file in fresh}
-    for row in warehouse.rows(
-        "select file_no, path from files where source = $s and status <> 'vanished'", {"s": name}
-    ):
-        if row["path"] not in chosen:
-            withdraw_file(warehouse, int(str(row["file_no"])))
-            totals["files_kept"] -= 1
+    query = "select file_no, path from files where source = $s and status <> 'vanished'"
+    others = [
+        int(row["file_no"]) for row in warehouse.rows(query, {"s": name}) if row["path"] not in chosen
+    ]
+    if others:
+        withdraw_files(warehouse, others)
+    totals["files_kept"] -= len(others)
     return found
 
 
@@ -190,45 +222,6 @@ def _is_settled(path: Path, row: dict[str, object]) -> bool:
     if row["status"] == "vanished" or stat.st_size != row["byte_count"]:
         return False
     return stat.st_mtime_ns == row["modified_ns"] or checksum(path) == row["sha256"]
-
-
-def _set_status(warehouse: Warehouse, file_no: int, status: str) -> None:
-    warehouse.execute(
-        "update store.main.files set status = $status where file_no = $file_no",
-        {"status": status, "file_no": file_no},
-    )
-
-
-def withdraw_file(warehouse: Warehouse, file_no: int) -> None:
-    """Take a file's rows out of the store; an event that another file delivered too is from then on that file's."""
-    bound = {"file_no": file_no}
-    warehouse.execute("delete from store.main.duplicates where file_no = $file_no", bound)
-    warehouse.execute("delete from store.main.quarantine where file_no = $file_no", bound)
-    warehouse.execute(
-        """create or replace temporary table heirs as
-        select d.event_id, d.file_no, d.line, d.item
-        from store.main.duplicates as d
-        inner join store.main.staged_events as e on d.event_id = e.event_id
-        where e.file_no = $file_no
-        qualify row_number() over (partition by d.event_id order by d.file_no, d.line, d.item) = 1""",
-        bound,
-    )
-    warehouse.execute(
-        """update store.main.staged_events as e set file_no = h.file_no, line = h.line, item = h.item
-        from heirs as h where e.event_id = h.event_id"""
-    )
-    warehouse.execute(
-        """delete from store.main.duplicates as d using heirs as h
-        where d.event_id = h.event_id and d.file_no = h.file_no and d.line = h.line and d.item = h.item"""
-    )
-    warehouse.execute(
-        """update store.main.files as f
-        set event_count = f.event_count + n.heir_count, duplicate_count = f.duplicate_count - n.heir_count
-        from (select file_no, count(*) as heir_count from heirs group by file_no) as n where f.file_no = n.file_no"""
-    )
-    warehouse.execute("delete from store.main.staged_events where file_no = $file_no", bound)
-    warehouse.execute("delete from store.main.files where file_no = $file_no", bound)
-    warehouse.execute("drop table temp.main.heirs")
 
 
 def _read_fresh(

@@ -20,6 +20,7 @@ from journey_mining.errors import SourceError
 from journey_mining.models import find_models
 from journey_mining.sources.arrow import RecordReader, chain_batches
 from journey_mining.sources.bytestream import BadRecord, checksum
+from journey_mining.sources.changes import demote_events, list_deliveries
 from journey_mining.sources.keys import Pads, phone_e164
 from journey_mining.sources.presets import Preset, Table, duckdb_type
 from journey_mining.sources.shapes import Shape
@@ -48,12 +49,11 @@ STORED = {
     "fresh_identifier_sets": "identifier_sets",
 }
 """Staging model -> table of the store that its rows are appended to."""
-_COUNTS = """
-select
-    (select count(*) from fresh_events where file_no = $file_no) as event_count,
-    (select count(*) from fresh_duplicates where file_no = $file_no) as duplicate_count,
-    (select count(*) from fresh_rejects where file_no = $file_no) as quarantined_count
-"""
+_COUNTED = {
+    "fresh_events": "event_count",
+    "fresh_duplicates": "duplicate_count",
+    "fresh_rejects": "quarantined_count",
+}
 
 
 @dataclass
@@ -119,6 +119,7 @@ def load_batch(warehouse: Warehouse, batch: Batch, config: Config, pads: Pads) -
         "outer_pad": pads.outer,
         "poisoned": [value.lower() for value in config.identity.poisoned],
     }
+    list_deliveries(warehouse, ((file.file_no, file.relative) for file in batch.files))
     for model in find_models("staging").values():
         warehouse.build(model, parameters)
     _require_zone(warehouse, batch)
@@ -318,13 +319,14 @@ def _require_zone(warehouse: Warehouse, batch: Batch) -> None:
 
 def _store(warehouse: Warehouse, batch: Batch) -> None:
     """Append what the staging models found to the store."""
+    demote_events(warehouse)
     for model, target in STORED.items():
         warehouse.execute(f"insert into store.main.{target} by name select * from temp.main.{model}")
-    for file in batch.files:
-        counts = warehouse.rows(_COUNTS, {"file_no": file.file_no})[0]
-        file.event_count = counts["event_count"]
-        file.duplicate_count = counts["duplicate_count"]
-        file.quarantined_count = counts["quarantined_count"]
+    for model, name in _COUNTED.items():
+        rows = warehouse.rows(f"select file_no, count(*) as n from temp.main.{model} group by file_no")
+        counts = {row["file_no"]: int(row["n"]) for row in rows}
+        for file in batch.files:
+            setattr(file, name, counts.get(file.file_no, 0))
 
 
 def _register_bad_records(warehouse: Warehouse, batch: Batch) -> None:

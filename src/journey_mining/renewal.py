@@ -1,0 +1,340 @@
+"""Renewal: only what a change can have touched is computed again; the result is that of computing everything.
+
+A model says in its header how it may be renewed. `by <column>`: its rows of one key depend on that key's part of
+the inputs alone, so the rows of touched keys are replaced. `by sums`: it counts rows of such models, and every row
+belongs to one customer, so the counts of the touched customers' old rows are subtracted and those of their new
+rows are added. A model that says nothing is computed anew each time.
+
+The models are the same as in a full computation: while the customers' tables are renewed, a temporary table that
+holds the touched part alone stands before each table that they read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+
+from journey_mining.errors import ModelError
+from journey_mining.identity import contract_links
+from journey_mining.models import Model, find_models
+from journey_mining.warehouse import Warehouse, first_line, qualified
+
+CUSTOMER = "by customer_id"
+SUMS = "by sums"
+MOST_TOUCHED = 0.4
+"""Share of the events from which on computing everything is as quick."""
+
+
+def derivation_before(warehouse: Warehouse, fingerprint: str) -> int | None:
+    """Cutoff of the published tables, microseconds UTC; None when they were computed otherwise, or are not there."""
+    rows = warehouse.rows("select * from store.main.derivation")
+    there = warehouse.value(
+        "select count(*) from duckdb_tables() where database_name = 'published' and table_name = 'settings'"
+    )
+    if not there or not rows or rows[0]["fingerprint"] != fingerprint:
+        return None
+    return int(rows[0]["cutoff_us"])
+
+
+def write_derivation(warehouse: Warehouse, fingerprint: str, cutoff_us: int) -> None:
+    """Note how the derived tables were computed."""
+    warehouse.execute("delete from store.main.derivation")
+    warehouse.execute(
+        "insert into store.main.derivation values ($f, $c)", {"f": fingerprint, "c": cutoff_us}
+    )
+
+
+@dataclass
+class Renewal:
+    """One run's renewal of the tables that the last run published."""
+
+    warehouse: Warehouse
+    parameters: Mapping[str, Any]
+    cutoff_before_us: int
+    """Horizon of the tables that are there."""
+    kept: list[str] = field(default_factory=list)
+    """Temporary tables renewed_<model>: the rows that replaced others, for the audits of this run."""
+
+    # What has changed.
+
+    def find_changes(self) -> int:
+        """Add to changed_events what the cutoff now lets in and what is classified otherwise; returns their number."""
+        warehouse = self.warehouse
+        model = find_models("core")["touchpoint_signatures"]
+        columns = ", ".join(f'"{name}"' for name in self._columns(model) if name != "touchpoint_no")
+        warehouse.execute(
+            f"create or replace temporary table signatures_before as select {columns} from {qualified(model)}"
+        )
+        warehouse.build(model, self.parameters)
+        warehouse.execute(
+            f"""create or replace temporary table changed_signatures as
+            with now as (select {columns} from {qualified(model)})
+            select signature_id from (select * from now except select * from signatures_before)
+            union
+            select signature_id from (select * from signatures_before except select * from now)"""
+        )
+        bound = {"before": self.cutoff_before_us, "now": self.parameters["cutoff_us"]}
+        warehouse.execute(
+            """insert into temp.main.changed_events
+            select event_id, identity_key from staged_events
+            where occurred_us <= $now
+                and (occurred_us > $before or signature_id in (select signature_id from changed_signatures))""",
+            bound,
+        )
+        return int(warehouse.value("select count(distinct event_id) from changed_events"))
+
+    # Identities: by key, by identifier, by component.
+
+    def renew_identities(self) -> int:
+        """Renew the identity tables and write touched_customers; returns the rounds of contraction."""
+        self._set("touched_keys", "select identity_key from changed_events where identity_key is not null")
+        self._set(
+            "touched_customers", "select customer_id from identity_customers semi join touched_keys using (identity_key)"
+        )
+        self._renew_within("identity_keys", "touched_keys", staged_events="semi join touched_keys using (identity_key)")
+        self._set(
+            "touched_identifiers", "select identifier_hash from identifier_sets semi join touched_keys using (identity_key)"
+        )
+        self._renew_flags()
+        self._widen_to_components()
+        rounds = self._renew_links()
+        self._renew_owners()
+        return rounds
+
+    def _renew_flags(self) -> None:
+        """Renew identifiers and their flags; what a changed flag links or parts is touched too."""
+        self._set_keys_of("keys_seen", "touched_identifiers")
+        seen = "semi join keys_seen using (identity_key)"
+        self._renew_within("identifiers", "touched_identifiers", identifier_sets=seen)
+        self._set("flags_before", "select identifier_hash from identity_flags semi join touched_identifiers using (identifier_hash)")
+        self._renew_within("identity_flags", "touched_identifiers", identifier_sets=seen)
+        self._set(
+            "flags_turned",
+            """select coalesce(b.identifier_hash, r.identifier_hash) as identifier_hash
+            from flags_before as b full outer join renewed_identity_flags as r using (identifier_hash)
+            where b.identifier_hash is null or r.identifier_hash is null""",
+        )
+        self._set_keys_of("keys_turned", "flags_turned")
+        self._set(
+            "touched_identifiers",
+            """select identifier_hash from touched_identifiers
+            union all select identifier_hash from identifier_sets semi join keys_turned using (identity_key)""",
+        )
+
+    def _widen_to_components(self) -> None:
+        """Every identifier of a component that has a touched one, as it was, is touched."""
+        self._set("parted_customers", "select customer_id from identities semi join touched_identifiers using (identifier_hash)")
+        self._set(
+            "touched_identifiers",
+            """select identifier_hash from touched_identifiers
+            union all select identifier_hash from identities semi join parted_customers using (customer_id)""",
+        )
+
+    def _renew_links(self) -> int:
+        self._set(
+            "trusted_identifiers",
+            "select identifier_hash from touched_identifiers anti join identity_flags using (identifier_hash)",
+        )
+        self._set_keys_of("keys_trusted", "trusted_identifiers")
+        self._renew_within(
+            "identity_links", "touched_identifiers", identifier_sets="semi join keys_trusted using (identity_key)"
+        )
+        rounds = contract_links(self.warehouse, "select left_hash as a, right_hash as b from renewed_identity_links")
+        self._delete("store.main.identity_components", "identifier_hash", "touched_identifiers")
+        self.warehouse.execute("insert into store.main.identity_components select node, root from labels")
+        return rounds
+
+    def _renew_owners(self) -> None:
+        """Renew which customer each identifier and each combination belongs to."""
+        touched = "semi join touched_identifiers using (identifier_hash)"
+        self._set("identities_before", f"select * from identities {touched}")
+        self._renew_within("identities", "touched_identifiers", identifiers=touched, identity_components=touched)
+        self._set(
+            "moved_identifiers",
+            """select * from (
+                (select * from identities_before except select * from renewed_identities)
+                union all (select * from renewed_identities except select * from identities_before))""",
+        )
+        self._set_keys_of("keys_moved", "moved_identifiers")
+        self._set("touched_keys", "select identity_key from touched_keys union all select identity_key from keys_moved")
+        keys = "semi join touched_keys using (identity_key)"
+        self._set(
+            "touched_customers",
+            f"""select customer_id from touched_customers
+            union all select customer_id from moved_identifiers
+            union all select customer_id from identity_customers {keys}""",
+        )
+        self._renew_within("identity_customers", "touched_keys", identifier_sets=keys)
+        self._set(
+            "touched_customers",
+            """select customer_id from touched_customers
+            union all select customer_id from renewed_identity_customers""",
+        )
+
+    # The customers' tables.
+
+    def touch_expired(self) -> None:
+        """Customers whose open journey has expired since are touched."""
+        bound = {name: self.parameters[name] for name in ("cutoff_us", "expiry_us")}
+        self.warehouse.execute(
+            """insert into temp.main.touched_customers
+            select distinct customer_id from journeys
+            where is_open and $cutoff_us - epoch_us(last_active_at) > $expiry_us
+                and customer_id not in (select customer_id from touched_customers)""",
+            bound,
+        )
+
+    def is_worthwhile(self) -> bool:
+        """Whether the touched customers have so few events that renewing is quicker; writes the scope of events."""
+        self._set("scope_keys", "select identity_key from identity_customers semi join touched_customers using (customer_id)")
+        self._set("changed_events", "select event_id from changed_events")
+        count = self.warehouse.value(
+            "select count(*) from staged_events where identity_key in (select identity_key from scope_keys)"
+        )
+        return bool(count <= MOST_TOUCHED * self.warehouse.value("select count(*) from staged_events"))
+
+    def subtract(self) -> None:
+        """Count what the touched customers had, for every model by sums."""
+        sums = self._models(SUMS)
+        read = {name for model in sums for name in model.reads}
+        before = [model for model in self._models(CUSTOMER) if model.name in read]
+        for model in before:
+            self._shadow(model.name, f"select * from {qualified(model)} where {self._is_touched(model)}")
+        for model in sums:
+            self._create(f"minus_{model.name}", model.sql, model)
+        self._drop(model.name for model in before)
+
+    def narrow(self) -> None:
+        """Put the touched part before the tables that the customers' models read."""
+        touched = "semi join touched_customers using (customer_id)"
+        self._shadow("identity_customers", f"select * from store.main.identity_customers {touched}")
+        self._shadow("identities", f"select * from store.main.identities {touched}")
+        self._shadow(
+            "staged_events",
+            """select * from store.main.staged_events
+            where identity_key in (select identity_key from scope_keys)
+                or event_id in (select event_id from changed_events)""",
+        )
+
+    def renew_customers(self, layer: str) -> dict[str, int]:
+        """Replace the touched customers' rows in the layer's models; returns the new rows by table."""
+        counts = {}
+        for model in find_models(layer).values():
+            if model.renewed == CUSTOMER:
+                self._create(model.name, model.sql, model)
+                self.warehouse.execute(f"delete from {qualified(model)} where {self._is_touched(model)}")
+                counts[model.name] = self._insert(model, model.name)
+        return counts
+
+    def relocate(self) -> None:
+        """Give events that another line now tells, and that are as they were, their new place."""
+        self.warehouse.execute(
+            """update published.main.events as e set file_id = f.file_id, line = s.line
+            from store.main.staged_events as s
+            inner join store.main.files as f on s.file_no = f.file_no
+            where e.event_id = s.event_id and s.event_id in (select event_id from relocated_events)"""
+        )
+
+    def merge_sums(self) -> None:
+        """Add what the touched customers have now to the models by sums, less what they had."""
+        for model in self._models(SUMS):
+            self._create(f"plus_{model.name}", model.sql, model)
+        self._end_narrowing()
+        for model in self._models(SUMS):
+            self._merge(model)
+
+    def _merge(self, model: Model) -> None:
+        keys = ", ".join(f'"{name}"' for name in model.grain)
+        kinds = {name: kind for name, kind in self._columns(model).items() if name not in model.grain}
+        listed = ", ".join(f'"{name}"' for name in kinds)
+        negated = ", ".join(f'-"{name}" as "{name}"' for name in kinds)
+        summed = ", ".join(f'cast(sum("{name}") as {kind}) as "{name}"' for name, kind in kinds.items())
+        remaining = " or ".join(f'sum("{name}") <> 0' for name in kinds)
+        self._shadow(
+            f"merged_{model.name}",
+            f"""select {keys}, {summed} from (
+                select {keys}, {listed} from {qualified(model)}
+                union all select {keys}, {listed} from plus_{model.name}
+                union all select {keys}, {negated} from minus_{model.name}
+            ) group by {keys} having {remaining}""",
+        )
+        self.warehouse.execute(f"delete from {qualified(model)}")
+        self.warehouse.execute(f"insert into {qualified(model)} by name from merged_{model.name}")
+        self._drop(f"{part}_{model.name}" for part in ("plus", "minus", "merged"))
+
+    def _end_narrowing(self) -> None:
+        self._drop(("identity_customers", "identities", "staged_events"))
+        for model in self._models(CUSTOMER):
+            self._keep_renewed(model.name)
+
+    # Statements.
+
+    def _renew_within(self, name: str, touched: str, **narrowed: str) -> None:
+        """Replace the rows of touched keys; `narrowed` names what is enough of an input to compute them."""
+        model = find_models("core")[name]
+        column = str(model.renewed).removeprefix("by ")
+        key = next(iter(self._columns_of(touched)))
+        for table, condition in narrowed.items():
+            self._shadow(table, f"select * from store.main.{table} {condition}")
+        self._create(f"renewed_{name}", model.sql, model, f"where {column} in (select {key} from {touched})")
+        self._drop(narrowed)
+        self._delete(qualified(model), column, touched)
+        self._insert(model, f"renewed_{name}")
+        self.kept.append(name)
+
+    def _models(self, renewed: str) -> list[Model]:
+        return [m for layer in ("core", "marts") for m in find_models(layer).values() if m.renewed == renewed]
+
+    def _is_touched(self, model: Model) -> str:
+        touched = "customer_id in (select customer_id from touched_customers)"
+        if "event_id" in model.columns:
+            touched += " or event_id in (select event_id from changed_events)"
+        return touched
+
+    def _set(self, name: str, query: str) -> None:
+        """A temporary table of the distinct rows of a query, which may read the table that it replaces."""
+        self.warehouse.execute(f"create or replace temporary table {name} as select distinct * from ({query})")
+
+    def _set_keys_of(self, name: str, identifiers: str) -> None:
+        self._set(name, f"select identity_key from identifier_sets semi join {identifiers} using (identifier_hash)")
+
+    def _shadow(self, name: str, query: str) -> None:
+        self.warehouse.execute(f"create or replace temporary table {name} as {query}")
+
+    def _create(self, name: str, sql: str, model: Model, condition: str = "") -> None:
+        bound = {parameter: self.parameters[parameter] for parameter in model.parameters}
+        try:
+            self.warehouse.execute(
+                f"create or replace temporary table {name} as select * from (\n{sql}\n) {condition}", bound
+            )
+        except duckdb.Error as error:
+            raise ModelError(
+                f"The model {model.layer}/{model.name}.sql failed: {first_line(error)}.",
+                fix="see it with: journey-mining models --show " + model.name,
+            ) from error
+
+    def _insert(self, model: Model, source: str) -> int:
+        self.warehouse.execute(f"insert into {qualified(model)} by name from temp.main.{source}")
+        return int(self.warehouse.value(f"select count(*) from temp.main.{source}"))
+
+    def _delete(self, target: str, column: str, touched: str) -> None:
+        key = next(iter(self._columns_of(touched)))
+        self.warehouse.execute(f"delete from {target} where {column} in (select {key} from {touched})")
+
+    def _columns(self, model: Model) -> dict[str, str]:
+        return self._columns_of(qualified(model))
+
+    def _columns_of(self, table: str) -> dict[str, str]:
+        return {row["column_name"]: row["column_type"] for row in self.warehouse.rows(f"describe {table}")}
+
+    def _keep_renewed(self, name: str) -> None:
+        self.warehouse.execute(f"drop table if exists temp.main.renewed_{name}")
+        self.warehouse.execute(f"alter table temp.main.{name} rename to renewed_{name}")
+        self.kept.append(name)
+
+    def _drop(self, names: Iterable[str]) -> None:
+        for name in names:
+            self.warehouse.execute(f"drop table if exists temp.main.{name}")

@@ -1,0 +1,148 @@
+"""What a run changes in the store: deliveries that leave it, and the events that are other than they were.
+
+An event that several files deliver is told by one of them, the smallest by the macro delivery_order; the others are
+its duplicates, kept whole. When the file that tells it leaves, the next smallest tells it from then on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from journey_mining.warehouse import Warehouse
+
+CONTENT = (
+    "occurred_us", "sequence", "identity_key", "signature_id", "campaign_name", "object_id", "actor", "value", "currency",
+    "score", "score_min", "score_max", "session_hint",
+)  # fmt: skip
+"""Columns of staged_events that derived tables depend on."""
+
+
+def begin_changes(warehouse: Warehouse) -> None:
+    """Create the empty temporary tables that note what leaves the store in this run."""
+    warehouse.execute(
+        "create or replace temporary table withdrawn_events as "
+        "select *, cast(null as varchar) as file_id from store.main.staged_events where false"
+    )
+    warehouse.execute(
+        "create or replace temporary table first_delivery as "
+        "select coalesce(max(file_no), 0) + 1 as file_no from store.main.files"
+    )
+
+
+def list_deliveries(warehouse: Warehouse, files: Iterable[tuple[int, str]] = ()) -> None:
+    """Create temp.delivered_files(file_no, path): the files of the ledger, and those that are being read."""
+    warehouse.execute(
+        "create or replace temporary table delivered_files as select file_no, path from store.main.files"
+    )
+    for file_no, path in files:
+        warehouse.execute("insert into temp.main.delivered_files values ($n, $p)", {"n": file_no, "p": path})
+
+
+def withdraw_files(warehouse: Warehouse, file_nos: Iterable[int]) -> None:
+    """Take the rows of files out of the store; an event that another file delivers too is from then on that file's."""
+    list_deliveries(warehouse)
+    warehouse.execute(
+        "create or replace temporary table leaving_files as select unnest($f::integer[]) as file_no",
+        {"f": list(file_nos)},
+    )
+    for table in ("duplicates", "quarantine"):
+        warehouse.execute(
+            f"delete from store.main.{table} where file_no in (select file_no from leaving_files)"
+        )
+    warehouse.execute(
+        """create or replace temporary table leaving_events as
+        select * from store.main.staged_events where file_no in (select file_no from leaving_files)"""
+    )
+    warehouse.execute(
+        """create or replace temporary table heirs as
+        select d.* from store.main.duplicates as d
+        inner join temp.main.delivered_files as n on d.file_no = n.file_no
+        where d.event_id in (select event_id from leaving_events)
+        qualify row_number() over (partition by d.event_id order by delivery_order(d, n.path)) = 1"""
+    )
+    _replace_events(warehouse, "leaving_events", "heirs")
+    warehouse.execute(
+        """delete from store.main.duplicates as d using heirs as h
+        where d.event_id = h.event_id and d.file_no = h.file_no and d.line = h.line and d.item = h.item"""
+    )
+    warehouse.execute("delete from store.main.files where file_no in (select file_no from leaving_files)")
+    for name in ("heirs", "leaving_events", "leaving_files"):
+        warehouse.execute(f"drop table temp.main.{name}")
+
+
+def demote_events(warehouse: Warehouse) -> None:
+    """Make the store's events that the batch tells better duplicates of the batch's."""
+    warehouse.execute("insert into store.main.duplicates by name select * from temp.main.demoted_events")
+    _replace_events(warehouse, "demoted_events", None)
+
+
+def _replace_events(warehouse: Warehouse, leaving: str, following: str | None) -> None:
+    """Delete the events of one temporary table, noting what they were, and insert those of another."""
+    warehouse.execute(
+        f"""insert into temp.main.withdrawn_events by name
+        select e.*, f.file_id from temp.main.{leaving} as e
+        inner join store.main.files as f on e.file_no = f.file_no
+        where e.event_id not in (select event_id from temp.main.withdrawn_events)
+            and e.file_no < (select file_no from temp.main.first_delivery)"""
+    )
+    warehouse.execute(
+        f"delete from store.main.staged_events where event_id in (select event_id from temp.main.{leaving})"
+    )
+    if following is not None:
+        warehouse.execute(f"insert into store.main.staged_events by name from temp.main.{following}")
+
+
+def settle_changes(warehouse: Warehouse) -> None:
+    """Write temp.changed_events(event_id, identity_key) and temp.relocated_events(event_id).
+
+    Changed: new, gone, or other than before, with the combinations of identifiers of then and of now. Relocated: as
+    it was, but told by another file or line.
+    """
+    before, now = (", ".join(f'{alias}."{name}"' for name in CONTENT) for alias in ("b", "n"))
+    warehouse.execute(
+        f"""create or replace temporary table compared_events as
+        with told as (
+            select s.*, f.file_id
+            from store.main.staged_events as s
+            inner join store.main.files as f on s.file_no = f.file_no
+            where s.file_no >= (select file_no from first_delivery)
+                or s.event_id in (select event_id from withdrawn_events)
+        )
+        select
+            coalesce(b.event_id, n.event_id) as event_id,
+            b.identity_key as key_before,
+            n.identity_key as key_now,
+            b.event_id is null or n.event_id is null or row({before}) is distinct from row({now}) as is_changed,
+            row(b.file_id, b.line) is distinct from row(n.file_id, n.line) as is_relocated
+        from withdrawn_events as b
+        full outer join told as n on b.event_id = n.event_id"""
+    )
+    warehouse.execute(
+        """create or replace temporary table changed_events as
+        select event_id, key_before as identity_key from compared_events where is_changed
+        union
+        select event_id, key_now as identity_key from compared_events where is_changed"""
+    )
+    warehouse.execute(
+        """create or replace temporary table relocated_events as
+        select event_id from compared_events where is_relocated and not is_changed"""
+    )
+    warehouse.execute("drop table temp.main.compared_events")
+
+
+def recount_files(warehouse: Warehouse) -> None:
+    """Write into the ledger how many events each file tells, and how many deliveries of it are duplicates."""
+    warehouse.execute(
+        """update store.main.files as f
+        set event_count = coalesce(n.event_count, 0), duplicate_count = coalesce(n.duplicate_count, 0)
+        from (
+            select k.file_no, e.event_count, d.duplicate_count from store.main.files as k
+            left join (select file_no, count(*) as event_count from store.main.staged_events group by file_no) as e
+                on k.file_no = e.file_no
+            left join (select file_no, count(*) as duplicate_count from store.main.duplicates group by file_no) as d
+                on k.file_no = d.file_no
+        ) as n
+        where f.file_no = n.file_no
+            and (f.event_count, f.duplicate_count)
+                is distinct from (coalesce(n.event_count, 0), coalesce(n.duplicate_count, 0))"""
+    )
