@@ -59,6 +59,7 @@ tables:
     requires: [ticket_id, user_id, public, created]
     columns: {id: VARCHAR, ticket_id: VARCHAR, user_id: VARCHAR, public: VARCHAR, created: VARCHAR, voice_comment: VARCHAR}
   ratings:
+    joined: false
     requires: [id, score, ticket_id, requester_id]
     explode: [satisfaction_ratings]
     columns:

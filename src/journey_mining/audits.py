@@ -37,7 +37,9 @@ def run_audits(warehouse: Warehouse, renewed: Collection[str] | None = None) -> 
 
 def _uniqueness(model: Model, is_renewed: bool) -> str:
     columns = ", ".join(f'"{column}"' for column in model.grain)
-    among = f"where ({columns}) in (select ({columns}) from temp.main.renewed_{model.name})" if is_renewed else ""
+    among = (
+        f"where ({columns}) in (select ({columns}) from temp.main.renewed_{model.name})" if is_renewed else ""
+    )
     return (
         f"select {columns}, count(*) as row_count from {qualified(model)} {among} "
         f"group by {columns} having count(*) > 1"

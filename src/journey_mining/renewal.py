@@ -42,9 +42,7 @@ def derivation_before(warehouse: Warehouse, fingerprint: str) -> int | None:
 def write_derivation(warehouse: Warehouse, fingerprint: str, cutoff_us: int) -> None:
     """Note how the derived tables were computed."""
     warehouse.execute("delete from store.main.derivation")
-    warehouse.execute(
-        "insert into store.main.derivation values ($f, $c)", {"f": fingerprint, "c": cutoff_us}
-    )
+    warehouse.execute("insert into store.main.derivation values ($f, $c)", {"f": fingerprint, "c": cutoff_us})
 
 
 @dataclass
@@ -92,11 +90,15 @@ class Renewal:
         """Renew the identity tables and write touched_customers; returns the rounds of contraction."""
         self._set("touched_keys", "select identity_key from changed_events where identity_key is not null")
         self._set(
-            "touched_customers", "select customer_id from identity_customers semi join touched_keys using (identity_key)"
+            "touched_customers",
+            "select customer_id from identity_customers semi join touched_keys using (identity_key)",
         )
-        self._renew_within("identity_keys", "touched_keys", staged_events="semi join touched_keys using (identity_key)")
+        self._renew_within(
+            "identity_keys", "touched_keys", staged_events="semi join touched_keys using (identity_key)"
+        )
         self._set(
-            "touched_identifiers", "select identifier_hash from identifier_sets semi join touched_keys using (identity_key)"
+            "touched_identifiers",
+            "select identifier_hash from identifier_sets semi join touched_keys using (identity_key)",
         )
         self._renew_flags()
         self._widen_to_components()
@@ -109,7 +111,10 @@ class Renewal:
         self._set_keys_of("keys_seen", "touched_identifiers")
         seen = "semi join keys_seen using (identity_key)"
         self._renew_within("identifiers", "touched_identifiers", identifier_sets=seen)
-        self._set("flags_before", "select identifier_hash from identity_flags semi join touched_identifiers using (identifier_hash)")
+        self._set(
+            "flags_before",
+            "select identifier_hash from identity_flags semi join touched_identifiers using (identifier_hash)",
+        )
         self._renew_within("identity_flags", "touched_identifiers", identifier_sets=seen)
         self._set(
             "flags_turned",
@@ -126,7 +131,10 @@ class Renewal:
 
     def _widen_to_components(self) -> None:
         """Every identifier of a component that has a touched one, as it was, is touched."""
-        self._set("parted_customers", "select customer_id from identities semi join touched_identifiers using (identifier_hash)")
+        self._set(
+            "parted_customers",
+            "select customer_id from identities semi join touched_identifiers using (identifier_hash)",
+        )
         self._set(
             "touched_identifiers",
             """select identifier_hash from touched_identifiers
@@ -140,9 +148,13 @@ class Renewal:
         )
         self._set_keys_of("keys_trusted", "trusted_identifiers")
         self._renew_within(
-            "identity_links", "touched_identifiers", identifier_sets="semi join keys_trusted using (identity_key)"
+            "identity_links",
+            "touched_identifiers",
+            identifier_sets="semi join keys_trusted using (identity_key)",
         )
-        rounds = contract_links(self.warehouse, "select left_hash as a, right_hash as b from renewed_identity_links")
+        rounds = contract_links(
+            self.warehouse, "select left_hash as a, right_hash as b from renewed_identity_links"
+        )
         self._delete("store.main.identity_components", "identifier_hash", "touched_identifiers")
         self.warehouse.execute("insert into store.main.identity_components select node, root from labels")
         return rounds
@@ -151,7 +163,9 @@ class Renewal:
         """Renew which customer each identifier and each combination belongs to."""
         touched = "semi join touched_identifiers using (identifier_hash)"
         self._set("identities_before", f"select * from identities {touched}")
-        self._renew_within("identities", "touched_identifiers", identifiers=touched, identity_components=touched)
+        self._renew_within(
+            "identities", "touched_identifiers", identifiers=touched, identity_components=touched
+        )
         self._set(
             "moved_identifiers",
             """select * from (
@@ -159,7 +173,10 @@ class Renewal:
                 union all (select * from renewed_identities except select * from identities_before))""",
         )
         self._set_keys_of("keys_moved", "moved_identifiers")
-        self._set("touched_keys", "select identity_key from touched_keys union all select identity_key from keys_moved")
+        self._set(
+            "touched_keys",
+            "select identity_key from touched_keys union all select identity_key from keys_moved",
+        )
         keys = "semi join touched_keys using (identity_key)"
         self._set(
             "touched_customers",
@@ -189,7 +206,10 @@ class Renewal:
 
     def is_worthwhile(self) -> bool:
         """Whether the touched customers have so few events that renewing is quicker; writes the scope of events."""
-        self._set("scope_keys", "select identity_key from identity_customers semi join touched_customers using (customer_id)")
+        self._set(
+            "scope_keys",
+            "select identity_key from identity_customers semi join touched_customers using (customer_id)",
+        )
         self._set("changed_events", "select event_id from changed_events")
         count = self.warehouse.value(
             "select count(*) from staged_events where identity_key in (select identity_key from scope_keys)"
@@ -296,10 +316,14 @@ class Renewal:
 
     def _set(self, name: str, query: str) -> None:
         """A temporary table of the distinct rows of a query, which may read the table that it replaces."""
-        self.warehouse.execute(f"create or replace temporary table {name} as select distinct * from ({query})")
+        self.warehouse.execute(
+            f"create or replace temporary table {name} as select distinct * from ({query})"
+        )
 
     def _set_keys_of(self, name: str, identifiers: str) -> None:
-        self._set(name, f"select identity_key from identifier_sets semi join {identifiers} using (identifier_hash)")
+        self._set(
+            name, f"select identity_key from identifier_sets semi join {identifiers} using (identifier_hash)"
+        )
 
     def _shadow(self, name: str, query: str) -> None:
         self.warehouse.execute(f"create or replace temporary table {name} as {query}")

@@ -43,12 +43,17 @@ class Ground:
         """Paths of the web exports, sorted."""
         return [str(path) for path in sorted((self.exports(form) / "web").iterdir())]
 
-    def write_config(self, name: str, form: Form, sources: tuple[str, ...] = ()) -> Path:
-        """Path of work/<name>.yaml: the company's journey.yaml with a home in work/, and only `sources` if given."""
+    def write_config(
+        self, name: str, form: Form, sources: tuple[str, ...] = (), folder: Path | None = None
+    ) -> Path:
+        """Path of work/<name>.yaml: the company's journey.yaml with a home in work/, and only `sources` if given.
+
+        `folder` holds the exports where it is not that of the form.
+        """
         document = yaml.safe_load((self.exports(form) / "journey.yaml").read_text(encoding="utf-8"))
         chosen = {key: value for key, value in document["sources"].items() if not sources or key in sources}
         for source in chosen.values():
-            source["path"] = str(self.exports(form) / source["path"])
+            source["path"] = str((folder or self.exports(form)) / source["path"])
         own = {"home": str(self.work / name), "threads": self.threads, "memory_limit": self.memory_limit}
         self.work.mkdir(parents=True, exist_ok=True)
         path = self.work / f"{name}.yaml"

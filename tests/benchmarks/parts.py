@@ -115,6 +115,42 @@ def derive(ground: Ground, form: Form) -> Figures:
     return figures
 
 
+def night(ground: Ground, form: Form) -> Figures:
+    """All files but the last of some, run from nothing; then a night in which these arrive, about 1 % of the events."""
+    from journey_mining.pipeline import STEPS, open_run, run_step
+
+    folder = ground.work / "night_exports"
+    held_back = link_exports(ground.exports(form), folder)
+    config = ground.write_config("night", form, folder=folder)
+    figures: Figures = {"held_back": sorted(path.name for path in held_back)}
+    for name in ("full", "night", "quiet_night"):
+        if name == "night":
+            for path in held_back:
+                os.link(path, folder / path.relative_to(ground.exports(form)))
+        begun = perf_counter()
+        with open_run(config, rebuild=name == "full") as context:
+            figures[f"{name}_copy_seconds"] = perf_counter() - begun
+            with measured(figures, name):
+                counts = {step.name: run_step(context, step) for step in STEPS}
+            figures[f"{name}_steps"] = dict(context.timings)
+            figures[f"{name}_counts"] = counts
+    return {**figures, "seconds": figures["full_seconds"], "cpu_seconds": figures["full_cpu_seconds"]}
+
+
+def link_exports(exports: Path, folder: Path) -> list[Path]:
+    """Hard links to the exports, but the last web and survey files and the last e-mail events; returns what is left out."""
+    held_back = [
+        sorted((exports / part).glob(pattern))[-1]
+        for part, pattern in (("web", "*"), ("crm", "email_events_*"), ("survey", "*"))
+    ]
+    for part in ("web", "crm", "support", "survey"):
+        (folder / part).mkdir(parents=True)
+        for path in sorted((exports / part).iterdir()):
+            if path not in held_back:
+                os.link(path, folder / part / path.name)
+    return held_back
+
+
 def lay_out(ground: Ground, form: Form) -> Figures:
     """Write what the limit query reads: the published events, all columns, with the touchpoint as an integer."""
     figures: Figures = {}
@@ -159,7 +195,7 @@ def limit_narrow(ground: Ground, form: Form) -> Figures:
 
 PARTS: dict[str, Callable[[Ground, Form], Figures]] = {
     part.__name__: part
-    for part in (generate, read_ours, read_theirs, stage, derive, lay_out, limit_wide, limit_narrow)
+    for part in (generate, read_ours, read_theirs, stage, derive, lay_out, limit_wide, limit_narrow, night)
 }
 
 

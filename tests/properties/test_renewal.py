@@ -14,7 +14,13 @@ from typing import Any
 import pytest
 from hypothesis import event, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from journey_mining.renewal import Renewal
 from worlds import Lab
@@ -32,7 +38,19 @@ CONFIGS = (
     {"touchpoints": "\n  - {name: look, stage: awareness, when: \"event_name = 'page'\"}"},
     {"identity": "{max_links: 1, max_user_ids: 2}"},
 )
-WHO = ("anna,,", "anna,k1,", ",k1,", ",k2,a@x.org", "anna,,a@x.org", "ben,k3,", "cleo,k3,", ",k4,", ",k4,b@x.org", "ben,,b@x.org", ",,")
+WHO = (
+    "anna,,",
+    "anna,k1,",
+    ",k1,",
+    ",k2,a@x.org",
+    "anna,,a@x.org",
+    "ben,k3,",
+    "cleo,k3,",
+    ",k4,",
+    ",k4,b@x.org",
+    "ben,,b@x.org",
+    ",,",
+)
 KINDS = ("page,web,customer,,,,,", "cart,app,customer,,,,,", "purchase,web,customer,9.5,,,,", "sent,email,company,,,,,",
          "call,phone,company,,,,,", "survey,email,customer,,4,csat,1,5", "help,chat,customer,,,,,")  # fmt: skip
 MOMENTS = ("2026-03-27T09:00:00Z", "2026-03-28T23:10:00Z", "2026-03-29T00:30:00Z", "2026-03-29T01:00:00Z",
@@ -77,7 +95,11 @@ class Nights(RuleBasedStateMachine):
         self.pending = 1
 
     @change
-    @rule(source=st.sampled_from(["shop", "crm"]), name=st.integers(0, 3), told=st.lists(told_events, min_size=1, max_size=5))
+    @rule(
+        source=st.sampled_from(["shop", "crm"]),
+        name=st.integers(0, 3),
+        told=st.lists(told_events, min_size=1, max_size=5),
+    )
     def deliver(self, source: str, name: int, told: list[Any]) -> None:
         """A new file, or a correction of one that was delivered."""
         self.pending += 1
@@ -152,7 +174,9 @@ class Nights(RuleBasedStateMachine):
             f"  {source}: {{system: table, path: {source}/}}\n" for source in ("shop", "crm")
         )
         path = self.folder / "journey.yaml"
-        path.write_text(text + "".join(f"{key}: {value}\n" for key, value in settings.items()), encoding="utf-8")
+        path.write_text(
+            text + "".join(f"{key}: {value}\n" for key, value in settings.items()), encoding="utf-8"
+        )
         return path
 
 
@@ -175,13 +199,15 @@ def machine(
     monkeypatch.setattr("journey_mining.renewal.MOST_TOUCHED", 1.0)
     other = Lab(tmp_path / "spill")
     folder = tmp_path / "home"
-    yield lambda: type("TheseNights", (Nights,), {"mine": shared_lab, "fresh": other, "folder": folder})()
+    yield type("TheseNights", (Nights,), {"mine": shared_lab, "fresh": other, "folder": folder})
     other.warehouse.connection.close()
 
 
 def test_renewing_gives_what_computing_everything_gives(machine: Callable[[], Nights]) -> None:
     """Late events, merged and parted identities, corrected, growing, shrinking and vanished files, changed rules."""
-    run_state_machine_as_test(machine, settings=settings(max_examples=12, stateful_step_count=12, derandomize=True))
+    run_state_machine_as_test(
+        machine, settings=settings(max_examples=12, stateful_step_count=12, derandomize=True)
+    )
 
 
 @pytest.mark.slow
@@ -209,5 +235,6 @@ def test_a_planted_bug_is_found(machine: Callable[[], Nights], monkeypatch: pyte
     monkeypatch.setattr(Renewal, "renew_identities", renew_badly)
     with pytest.raises(AssertionError):
         run_state_machine_as_test(
-            machine, settings=settings(max_examples=60, stateful_step_count=20, derandomize=True, print_blob=False)
+            machine,
+            settings=settings(max_examples=60, stateful_step_count=20, derandomize=True, print_blob=False),
         )

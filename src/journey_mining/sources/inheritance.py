@@ -56,9 +56,7 @@ def inherit_store(store: Path | None, config: Config, key_id: str, rebuild: bool
 def write_store_key(warehouse: Warehouse, key_id: str) -> None:
     """Note in the store what the next run compares."""
     warehouse.execute("create or replace table store.main.store_key (store_format varchar, key_id varchar)")
-    warehouse.execute(
-        "insert into store.main.store_key values ($f, $k)", {"f": store_format(), "k": key_id}
-    )
+    warehouse.execute("insert into store.main.store_key values ($f, $k)", {"f": store_format(), "k": key_id})
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ def _read_known(connection: Connection) -> _Known:
         readings = dict(connection.execute("select source, fingerprint from readings").fetchall())
     except duckdb.Error:
         return _Known()
-    return _Known(*rows[0], readings) if rows else _Known()
+    return _Known(rows[0][0], rows[0][1], readings) if rows else _Known()
 
 
 def _list_missing(connection: Connection, config: Config) -> list[str]:

@@ -133,9 +133,8 @@ def read_sources(
         check_source(config, name, source, preset)
         found = find_files(config, name, source)
         with warehouse.transaction():
-            fresh = _settle_known(warehouse, name, found, totals, retry_quarantine, name in again)
-            if fresh and preset.joins_tables:
-                fresh = _withdraw_others(warehouse, name, found, fresh, totals)
+            fresh, gone = _settle_known(warehouse, name, found, totals, retry_quarantine, name in again)
+            fresh += _withdraw_joined(warehouse, config, name, found, fresh, gone, totals)
             _require_recognised(
                 config, name, preset, _read_fresh(warehouse, config, pads, name, fresh, totals)
             )
@@ -165,13 +164,16 @@ def _settle_known(
     totals: dict[str, int],
     retry_quarantine: bool,
     again: bool,
-) -> list[FoundFile]:
-    """The files that must be read; changed ones are withdrawn first, vanished ones are marked and kept."""
+) -> tuple[list[FoundFile], set[str]]:
+    """The files that must be read, and the tables of those that went.
+
+    Changed files are withdrawn first, vanished ones are marked and kept.
+    """
     known = {
         row["path"]: row
         for row in warehouse.rows("select * from files where source = $source", {"source": name})
     }
-    fresh, changed = [], []
+    fresh, changed, gone = [], [], set()
     for file in found:
         row = known.pop(file.relative, None)
         wanted = again or row is None or (retry_quarantine and row["quarantined_count"])
@@ -180,14 +182,16 @@ def _settle_known(
             continue
         if row is not None:
             changed.append(int(str(row["file_no"])))
+            gone.add(str(row["table_name"]))
         fresh.append(file)
     empty = [int(str(row["file_no"])) for row in known.values() if row["status"] in _HOLDING_NOTHING]
     if changed or empty:
         withdraw_files(warehouse, [*changed, *empty])
+    gone |= {str(row["table_name"]) for row in known.values() if row["status"] != "vanished"}
     _mark_vanished(warehouse, [int(str(row["file_no"])) for row in known.values()])
     totals["files_changed"] += len(changed)
     totals["files_vanished"] += len(known)
-    return fresh
+    return fresh, gone
 
 
 _HOLDING_NOTHING = ("lookup", "unrecognised", "empty")
@@ -201,19 +205,33 @@ def _mark_vanished(warehouse: Warehouse, file_nos: list[int]) -> None:
     )
 
 
-def _withdraw_others(
-    warehouse: Warehouse, name: str, found: list[FoundFile], fresh: list[FoundFile], totals: dict[str, int]
+def _withdraw_joined(
+    warehouse: Warehouse,
+    config: Config,
+    name: str,
+    found: list[FoundFile],
+    fresh: list[FoundFile],
+    gone: set[str],
+    totals: dict[str, int],
 ) -> list[FoundFile]:
-    """All files of the source: items may depend on other files' records, so that one new file changes old items."""
+    """Further files to read, withdrawn: those that explain the fresh ones' records; all, when these are what changed."""
+    source = config.sources[name]
+    preset = preset_of(config, source)
+    joined = preset.joined_tables
+    if not joined or not (fresh or gone & joined):
+        return []
+    fresh_tables = {find_shape(file.path, source, preset).table for file in fresh}
     chosen = {file.relative for file in fresh}
-    query = "select file_no, path from files where source = $s and status <> 'vanished'"
-    others = [
-        int(row["file_no"]) for row in warehouse.rows(query, {"s": name}) if row["path"] not in chosen
-    ]
+    query = "select file_no, path, table_name from files where source = $s and status <> 'vanished'"
+    others = {
+        row["path"]: int(row["file_no"])
+        for row in warehouse.rows(query, {"s": name})
+        if row["path"] not in chosen and (row["table_name"] in joined or (fresh_tables | gone) & joined)
+    }
     if others:
-        withdraw_files(warehouse, others)
+        withdraw_files(warehouse, others.values())
     totals["files_kept"] -= len(others)
-    return found
+    return [file for file in found if file.relative in others]
 
 
 def _is_settled(path: Path, row: dict[str, object]) -> bool:
@@ -240,7 +258,8 @@ def _read_fresh(
         for index, file in enumerate(fresh)
     ]
     readable = [file for file in files if file.shape.table]
-    for part in [readable] if preset.joins_tables and readable else _batches(readable):
+    is_joined = any(file.shape.table in preset.joined_tables for file in readable)
+    for part in [readable] if is_joined else _batches(readable):
         load_batch(warehouse, Batch(name, source, preset, part), config, pads)
     for file in files:
         if file.shape.format == "damaged":

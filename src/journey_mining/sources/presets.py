@@ -30,6 +30,8 @@ class Table(BaseModel):
     """Column -> type: a DuckDB type name, {field: type} for a struct, [type] for a list, JSON for anything."""
     role: Literal["records", "lookup"] = "records"
     """lookup: its rows explain those of other tables; they are counted and yield no items."""
+    joined: bool | None = None
+    """Whether items of other records depend on its rows; by default lookups, and what the select reads twice, do."""
     requires: list[str] = []
     """Columns without which a file is not this table; `a.b` is the key b of the object a in JSON."""
     patterns: dict[str, str] = {}
@@ -78,9 +80,13 @@ class Preset(BaseModel):
         return self.tables[table].role == "records" and len(mentions) == 1
 
     @property
-    def joins_tables(self) -> bool:
-        """Whether items depend on the records of other files, so that a source must be read as a whole."""
-        return not all(self.is_streamed(table) for table in self.tables)
+    def joined_tables(self) -> frozenset[str]:
+        """Tables that items of other records depend on: files without them can be read one by one."""
+        return frozenset(
+            name
+            for name, table in self.tables.items()
+            if (not self.is_streamed(name) if table.joined is None else table.joined)
+        )
 
 
 @cache
