@@ -88,6 +88,8 @@ class Source(Parameters):
     """How events of equal time are ordered: as in the file, or by name; None leaves it to the preset."""
     currency: str | None = None
     """Currency of values that name none, ISO 4217."""
+    consent: str | None = None
+    """A SQL predicate over the preset's columns: only records of which it is true are read. None: the preset's own."""
 
 
 class Sessions(Parameters):

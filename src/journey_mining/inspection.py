@@ -32,7 +32,8 @@ def describe_status(config_path: Path) -> dict[str, Any]:
         files = _rows(
             connection,
             "select count(*) as files, cast(sum(record_count) as bigint) as records, cast(sum(event_count) as bigint) as events, "
-            "cast(sum(duplicate_count) as bigint) as duplicates, cast(sum(quarantined_count) as bigint) as quarantined "
+            "cast(sum(duplicate_count) as bigint) as duplicates, cast(sum(quarantined_count) as bigint) as quarantined, "
+            "cast(sum(refused_count) as bigint) as refused "
             "from source_files",
         )[0]
         audits = _rows(

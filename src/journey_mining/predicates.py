@@ -31,7 +31,11 @@ _DEEPEST = 100
 
 
 def write_predicate(
-    text: str, columns: Collection[str], booleans: Collection[str], subject: str, error: type[JourneyMiningError]
+    text: str,
+    columns: Collection[str],
+    booleans: Collection[str],
+    subject: str,
+    error: type[JourneyMiningError],
 ) -> str:
     """The predicate `text` as DuckDB SQL; raises `error`, which begins with `subject`, for what is not allowed.
 
@@ -49,7 +53,9 @@ def write_predicate(
             )
     is_text = isinstance(tree, exp.Column) and _name(tree) not in booleans
     if is_text or not isinstance(tree, LOGICAL):
-        raise error(f"{subject} is not true or false.", found=text, fix="compare a column: event_name = 'purchase'")
+        raise error(
+            f"{subject} is not true or false.", found=text, fix="compare a column: event_name = 'purchase'"
+        )
     return f"({tree.sql(dialect='duckdb', comments=False)})"
 
 

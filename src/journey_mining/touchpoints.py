@@ -15,6 +15,7 @@ RULE_COLUMNS = (
 )  # fmt: skip
 """Columns of a signature that a predicate may name."""
 
+
 def match_rules(warehouse: Warehouse, config: Config) -> int:
     """Create the rule tables and matched_rules(signature_id, rule_number); returns how many signatures matched."""
     _create_rules(warehouse, config)

@@ -152,10 +152,10 @@ class Loaded:
             if file.status == "lookup":
                 assert file.item_count == len(file.bad) == file.quarantined_count
                 continue
-            assert file.item_count == file.event_count + file.duplicate_count + file.quarantined_count, (
-                file.relative
-            )
-            assert self.record_fates(file.file_no) == file.record_count, file.relative
+            fates = (file.event_count, file.duplicate_count, file.quarantined_count, file.refused_count)
+            assert file.item_count == sum(fates), file.relative
+            if not file.refused_count:
+                assert self.record_fates(file.file_no) == file.record_count, file.relative
 
     def record_fates(self, file_no: int) -> int:
         """Records of a file of which something is known: an event, a duplicate, or why it is neither."""

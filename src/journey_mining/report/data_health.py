@@ -18,6 +18,7 @@ SOURCE_COLUMNS = [
     Column("event_count", "events", "count"),
     Column("duplicate_count", "duplicates", "count"),
     Column("quarantined_count", "quarantined", "count"),
+    Column("refused_count", "refused (no consent)", "count"),
     Column("first_event_at", "first event", "datetime"),
     Column("last_event_at", "last event", "datetime"),
     Column("age_seconds", "age at the cutoff", "duration"),

@@ -15,6 +15,7 @@ from journey_mining.config import Config, Source, locate
 from journey_mining.errors import SourceError
 from journey_mining.models import fingerprint, sql_folder
 from journey_mining.sources.bytestream import RAW_KEPT_BYTES, checksum
+from journey_mining.sources.consent import consent_rules
 from journey_mining.sources.keys import Pads
 from journey_mining.sources.load import Batch, LoadedFile, load_batch
 from journey_mining.sources.presets import Preset, load_preset
@@ -81,6 +82,7 @@ def check_source(config: Config, name: str, source: Source, preset: Preset) -> N
             expected=f"the zone in which {preset.system} wrote its times",
             fix="add for example: timezone: Europe/Berlin",
         )
+    consent_rules(name, source, preset, locate(config.path, "sources", name, "consent"))
     known = {column for table in preset.tables.values() for column in table.columns}
     for column in source.columns:
         if column not in known:
@@ -294,7 +296,8 @@ def _enter(warehouse: Warehouse, name: str, preset: Preset, file: LoadedFile) ->
     identity = f"{name}\x1f{file.relative}\x1f{file.sha256}".encode()
     warehouse.execute(
         "insert into store.main.files values ($file_no, $file_id, $source, $system, $table_name, $path, $format, $sha256, "
-        "$byte_count, $modified_ns, $record_count, $item_count, $event_count, $duplicate_count, $quarantined_count, $status)",
+        "$byte_count, $modified_ns, $record_count, $item_count, $event_count, $duplicate_count, $quarantined_count, "
+        "$refused_count, $status)",
         {
             "file_no": file.file_no,
             "file_id": hashlib.sha256(identity).hexdigest()[:16],
@@ -311,6 +314,7 @@ def _enter(warehouse: Warehouse, name: str, preset: Preset, file: LoadedFile) ->
             "event_count": file.event_count,
             "duplicate_count": file.duplicate_count,
             "quarantined_count": file.quarantined_count,
+            "refused_count": file.refused_count,
             "status": _status(file),
         },
     )
