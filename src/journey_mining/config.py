@@ -132,6 +132,8 @@ class Identity(Parameters):
     """An identifier linked to more than this many user ids is shared: accounts are not joined through a device."""
     poisoned: list[str] = []
     """Further values that never identify anybody, beside the built-in ones."""
+    key_id: str | None = None
+    """Id of the key that hashes identifiers, of those that are known; None: the newest."""
 
 
 class Touchpoint(Parameters):

@@ -22,6 +22,7 @@ from journey_mining.errors import ConfigError, JourneyMiningError, SourceError
 from journey_mining.identity import resolve_components
 from journey_mining.models import ancestors, find_models, model_fingerprint
 from journey_mining.publication import DATABASE, Home, locked, publish, start_working_copy
+from journey_mining.sources.continuity import require_continuity
 from journey_mining.sources.keys import Pads, load_pads
 from journey_mining.sources.ledger import read_sources, reading_fingerprint
 from journey_mining.sources.load import register_functions
@@ -110,9 +111,11 @@ def open_run(
     home = Home(config.home_dir)
     run_id = f"{datetime.now(UTC):%Y%m%d%H%M%S}{uuid.uuid4().hex[:6]}"
     with locked(home, run_id):
-        pads = load_pads(home.private)
+        pads = load_pads(home.private, config.identity.key_id)
         reading = reading_fingerprint(config, pads.key_id)
         keep_store = not rebuild and _reading_of(home) == reading
+        if not (keep_store or rebuild):
+            require_continuity(config, home.private, home.store_of(home.current_name() or ""))
         working = start_working_copy(home, run_id, keep_store)
         warehouse = _open(config, home, working)
         context = RunContext(

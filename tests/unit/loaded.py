@@ -39,6 +39,13 @@ def identifier_hash(kind: str, normal: str, key: bytes = KEY) -> str:
     return hmac.new(key, f"{kind}:{normal}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
+def pseudonym(kind: str, content: str, key: bytes = KEY) -> str:
+    """What the store holds in the place of an agent or a visit, by Python's own hashes."""
+    row_key = hmac.new(key, b"journey-mining row ids", hashlib.sha256).hexdigest()[:32]
+    text = f"{row_key}\x1f{kind}\x1f{content}"
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()[:16]
+
+
 def json_document(key: str, *records: Row) -> str:
     """One page of an API."""
     return json.dumps({key: list(records), "next_page": None}, indent=2)

@@ -119,6 +119,7 @@ def load_batch(warehouse: Warehouse, batch: Batch, config: Config, pads: Pads) -
         "json_files": [file.file_no for file in batch.files if file.shape.format in ("jsonl", "json")],
         "inner_pad": pads.inner,
         "outer_pad": pads.outer,
+        "row_key": pads.row_key,
         "poisoned": [value.lower() for value in config.identity.poisoned],
     }
     for model in find_models("staging").values():
