@@ -332,13 +332,16 @@ def render_pages(context: RunContext) -> Counts:
     """Write the report and the graph files beside it."""
     from journey_mining.mining.graph import build_graph, write_graph
     from journey_mining.report import headline, render_report
+    from journey_mining.report.suppression import mask_figures, suppress_transitions
 
     connection = context.warehouse.connection
     page = render_report(connection, context.working_dir / "report")
-    transitions = connection.execute("select * from transitions").df()
+    transitions = suppress_transitions(
+        connection.execute("select * from transitions").df(), context.config.report.min_cell
+    )
     touchpoints = connection.execute("select * from touchpoints").df()
     files = write_graph(build_graph(transitions, touchpoints), context.working_dir / "graph")
-    context.summary["headline"] = headline(connection)
+    context.summary["headline"] = mask_figures(headline(connection))
     return {"report_bytes": page.stat().st_size, "graph_files": len(files)}
 
 
