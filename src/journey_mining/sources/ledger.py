@@ -129,9 +129,8 @@ def read_sources(
             fresh = _settle_known(warehouse, name, found, totals, retry_quarantine)
             if fresh and preset.joins_tables:
                 fresh = _withdraw_others(warehouse, name, found, fresh, totals)
-            _require_recognised(
-                config, name, preset, _read_fresh(warehouse, config, pads, name, fresh, totals)
-            )
+            files = _read_fresh(warehouse, config, pads, name, fresh, totals)
+            _require_recognised(warehouse, config, name, preset, files)
     return totals
 
 
@@ -328,7 +327,9 @@ def _status(file: LoadedFile) -> str:
     return file.status if file.shape.table else "unrecognised"
 
 
-def _require_recognised(config: Config, name: str, preset: Preset, files: list[LoadedFile]) -> None:
+def _require_recognised(
+    warehouse: Warehouse, config: Config, name: str, preset: Preset, files: list[LoadedFile]
+) -> None:
     """Raise SourceError when none of a source's new files is a table of its system."""
     strangers = [
         file for file in files if not file.shape.table and file.shape.format not in ("empty", "damaged")
@@ -339,9 +340,17 @@ def _require_recognised(config: Config, name: str, preset: Preset, files: list[L
         f"{table}: {', '.join(shape.requires)}" for table, shape in preset.tables.items() if shape.requires
     )
     lacking = _lacking(strangers[0], preset, config.sources[name])
+    # Of a file without a header the first row stands for the columns: it may hold people.
+    columns = [
+        row["label"]
+        for row in warehouse.rows(
+            "select label_of(unnest($columns::varchar[])) as label",
+            {"columns": list(strangers[0].shape.columns[:30])},
+        )
+    ]
     raise SourceError(
         f"{strangers[0].relative} {lacking}.",
-        found=", ".join(strangers[0].shape.columns[:30]) or "no columns",
+        found=", ".join(columns) or "no columns",
         expected=wanted,
         fix=f"map the columns under sources.{name}.columns in journey.yaml ({locate(config.path, 'sources', name)})",
     )
