@@ -70,7 +70,10 @@ def main(arguments: list[str] | None = None) -> int:
         with server.private_state(config):
             print(backfill(cutoffs, str(given.config)))
     except JourneyMiningError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        print(
+            f"{type(error).__name__}: {error.__cause__ if type(error.__cause__) is type(error) else error}",
+            file=sys.stderr,
+        )
         return error.exit_code
     return 0
 

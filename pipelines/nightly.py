@@ -70,7 +70,10 @@ def main(arguments: list[str] | None = None) -> int:
             else:
                 print(nightly(str(given.config), given.cutoff, given.rebuild))
     except JourneyMiningError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        print(
+            f"{type(error).__name__}: {error.__cause__ if type(error.__cause__) is type(error) else error}",
+            file=sys.stderr,
+        )
         return error.exit_code
     return 0
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import sys
+import traceback
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -28,8 +30,9 @@ RETRY_DELAY_SECONDS = 5
 class StepError(Exception):
     """A step failed for a reason that is not the user's; names the step and the kind, never a value.
 
-    Prefect stores the exceptions of failed tasks, whatever its settings say. Their text may quote a record, so
-    Prefect is given this one in its place; the cause stays in the traceback on the terminal.
+    Prefect stores the exceptions of failed tasks, whatever its settings say, and sends tracebacks to a server that the
+    user named. Their text may quote a record, so Prefect is given this one in its place; where the cause arose is told
+    on the terminal, without its text.
     """
 
 
@@ -63,13 +66,20 @@ def run_step(step: Step, context: RunContext) -> Counts:
 def _count(step: Step, context: RunContext) -> Counts:
     try:
         counts = pipeline.run_step(context, step)
-    except JourneyMiningError:
-        raise
-    except Exception as error:
-        raise StepError(f"The step '{step.name}' failed with {type(error).__name__}.") from error
+    except JourneyMiningError as error:
+        raise _without_findings(error) from error
+    except Exception as error:  # noqa: BLE001 - raised anew, without its text
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        print(f"{frames}{type(error).__name__} in '{step.name}'", file=sys.stderr)
+        raise StepError(f"The step '{step.name}' failed with {type(error).__name__}.") from None
     listed = "".join(f", {name} {value}" for name, value in counts.items())
     get_run_logger().info("%s: %.1f s%s", step.name, context.timings[step.name], listed)
     return counts
+
+
+def _without_findings(error: JourneyMiningError) -> JourneyMiningError:
+    """The error as Prefect may keep it: what was found (the columns of a file, say) is for the terminal only."""
+    return type(error)(error.what, expected=error.expected, fix=error.fix)
 
 
 def write_artifacts(context: RunContext, counts: Mapping[str, Counts]) -> None:

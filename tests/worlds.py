@@ -297,7 +297,25 @@ def _staged(
 
 
 def _file(count: int, source: str) -> tuple[Any, ...]:
-    return (1, "f1", source, "table", "events", "log.csv", "csv", "", 0, 0, count, count, count, 0, 0, "read")
+    return (
+        1,
+        "f1",
+        source,
+        "table",
+        "events",
+        "log.csv",
+        "csv",
+        "",
+        0,
+        0,
+        count,
+        count,
+        count,
+        0,
+        0,
+        0,
+        "read",
+    )
 
 
 def _catalog(table: str) -> str:

@@ -1,4 +1,4 @@
--- Nothing is lost: in every file that was read, items = events + duplicates + quarantined, and every record has an item.
+-- Nothing is lost: in every file that was read, items = events + duplicates + quarantined + refused, and every record has an item.
 -- severity: stop
 select
     source,
@@ -7,10 +7,11 @@ select
     item_count,
     event_count,
     duplicate_count,
-    quarantined_count
+    quarantined_count,
+    refused_count
 from source_files
 where status not in ('lookup', 'unrecognised')
     and (
-        item_count <> event_count + duplicate_count + quarantined_count
+        item_count <> event_count + duplicate_count + quarantined_count + refused_count
         or item_count < record_count
     )

@@ -1,7 +1,7 @@
 -- Every accepted event up to the cutoff, with its customer, session and journey.
 -- grain: one row per event_id
 -- renewed: by customer_id
--- column: event_id          128-bit hash of source and native key
+-- column: event_id          128-bit keyed hash of source and native key
 -- column: source            configured input
 -- column: system            product that the export comes from
 -- column: occurred_at       when it happened, UTC
@@ -17,7 +17,7 @@
 -- column: session_id        session (the event_id of its first event), NULL for what the customer did not do
 -- column: journey_id        journey (the event_id of its first contact)
 -- column: event_ordinal     1-based position among the customer's events; orders those of equal time
--- column: page_path         path of the page, numbers and codes as :id, without the query
+-- column: page_path         path of the page, numbers, codes and people's addresses as :id, without the query
 -- column: device            kind of device
 -- column: campaign_source   where the campaign ran
 -- column: campaign_medium   kind of the campaign
@@ -25,14 +25,14 @@
 -- column: object_type       what the event is about: ticket, deal, order, …
 -- column: object_id         the object's id in its system
 -- column: status            state of the object after the event
--- column: actor             agent, representative or queue
+-- column: actor             pseudonym of the agent, representative or queue
 -- column: value             revenue or amount, in currency
 -- column: currency          ISO 4217 code
 -- column: score             survey answer on its own scale
 -- column: score_kind        csat, nps or ces
 -- column: score_min         lowest answer of the scale
 -- column: score_max         highest answer of the scale
--- column: session_hint      the system's own session id
+-- column: session_hint      pseudonym of the system's own session id
 -- column: file_id           file that it was read from (source_files)
 -- column: line              line of the file, or position in a JSON document
 -- The day changes with the quarter of an hour at most, so the zone is looked up once a quarter.

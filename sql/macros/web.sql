@@ -8,15 +8,33 @@ create or replace temp macro url_path(address) as
 create or replace temp macro url_domain(address) as
     nullif(lower(regexp_extract(address, '^(?:[A-Za-z][A-Za-z0-9+.-]*:)?//(?:[^@/?#]*@)?([^/:?#]*)', 1)), '');
 
--- Segments that name one thing among many (numbers, long codes, dates, addresses of people) become :id.
+-- A segment that names one thing among many: a number, a long code, a date, an address or number of a person.
+create or replace temp macro is_code(segment) as
+    length(segment) >= 40
+    or regexp_matches(
+        segment, '@|＠|%(?:25)*40|%EF%BC%A0|[0-9]{4}|(?:[0-9][^0-9]*){7}|^[0-9]+$|^[0-9a-fA-F-]{12,}$|^eyJ'
+    )
+    or (
+        regexp_full_match(segment, '[A-Za-z0-9=%_+]{16,}')
+        and regexp_matches(segment, '[0-9]') and regexp_matches(segment, '[a-z]') and regexp_matches(segment, '[A-Z]')
+    );
+
+-- Segments that are codes become :id; what follows an encoded ? or a ; or = in a segment is a value and goes.
 create or replace temp macro templated_path(path) as
     case
         when path is null then null
-        when not regexp_matches(path, '[0-9@%]|[^/]{40}') then '/' || trim(regexp_replace(path, '/+', '/', 'g'), '/')
-        else '/' || trim(replace(regexp_replace(
-            '//' || trim(regexp_replace(path, '/+', '//', 'g'), '/') || '/',
-            '/(?:[0-9]+|[^/]*[0-9]{4,}[^/]*|[0-9a-fA-F-]{12,}|[^/]*(?:@|%40)[^/]*|[^/]{40,})/', '/:id/', 'g'
-        ), '//', '/'), '/')
+        when not regexp_matches(path, '[0-9@＠%;=]|[^/]{40}|eyJ')
+            then '/' || trim(regexp_replace(path, '/+', '/', 'g'), '/')
+        else '/' || array_to_string(
+            list_transform(
+                list_filter(
+                    string_split(regexp_replace(path, '(?:;|=[^=/]|%3[bBfF]|%3[dD][^%/])[^/]*', '', 'g'), '/'),
+                    lambda s: s <> ''
+                ),
+                lambda s: case when is_code(s) then ':id' else s end
+            ),
+            '/'
+        )
     end;
 
 create or replace temp macro page_path_of(address) as templated_path(url_path(address));

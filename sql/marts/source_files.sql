@@ -12,6 +12,7 @@
 -- column: event_count         items that became events
 -- column: duplicate_count     items that repeat an event
 -- column: quarantined_count   items and records that are no events
+-- column: refused_count       items of records without consent: counted, and nothing of them kept
 -- column: first_event_at      first event, UTC
 -- column: last_event_at       last event, UTC
 -- column: status              read, lookup, empty, damaged or unrecognised
@@ -37,6 +38,7 @@ select
     f.event_count,
     f.duplicate_count,
     f.quarantined_count,
+    f.refused_count,
     make_timestamp(s.first_us) as first_event_at,
     make_timestamp(s.last_us) as last_event_at,
     f.status

@@ -6,6 +6,7 @@ timezone: in_data
 tables:
   events:
     requires: [event_timestamp, event_name]
+    consent: privacy_info.analytics_storage is null or lower(privacy_info.analytics_storage) <> 'no'
     columns:
       event_date: VARCHAR
       event_timestamp: VARCHAR
@@ -15,7 +16,7 @@ tables:
       user_id: VARCHAR
       user_pseudo_id: VARCHAR
       client_id: VARCHAR
-      privacy_info: {analytics_storage: VARCHAR}
+      privacy_info: {analytics_storage: VARCHAR, ads_storage: VARCHAR}
       device: {category: VARCHAR}
       stream_id: VARCHAR
       ecommerce: {purchase_revenue: VARCHAR, purchase_revenue_in_usd: VARCHAR, transaction_id: VARCHAR}
@@ -60,9 +61,10 @@ attributed as (
         coalesce(last_click.medium, collected_traffic_source.manual_medium, param_medium) as campaign_medium,
         coalesce(last_click.campaign_name, collected_traffic_source.manual_campaign_name, param_campaign)
             as campaign_name,
+        -- A click id is the advertiser's: it is not looked at where the use of advertising storage was refused.
         last_click.source is null and coalesce(
             collected_traffic_source.gclid, collected_traffic_source.dclid
-        ) is not null as is_paid_click
+        ) is not null and coalesce(lower(privacy_info.ads_storage), '') <> 'no' as is_paid_click
     from parametrised
 )
 

@@ -28,6 +28,7 @@ tables:
       object_id: VARCHAR
       status: VARCHAR
       actor: VARCHAR
+      consent: VARCHAR
 */
 with rows_read as (
     select * from read_events

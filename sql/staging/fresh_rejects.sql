@@ -5,7 +5,7 @@ select
     file_no,
     line,
     item,
-    reject_reason as reason,
+    label_of(reject_reason) as reason,
     encode(raw) as raw,
     octet_length(encode(raw)) as byte_count
 from staged_items

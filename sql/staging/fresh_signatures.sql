@@ -22,17 +22,19 @@ described as (
 select
     signature_id,
     $source as source,
-    event_name,
+    label_of(event_name) as event_name,
     initiator,
     is_background,
-    coalesce(channel, campaign_channel(campaign_source, campaign_medium, is_paid_click), fallback_channel) as channel,
-    device,
+    label_of(
+        coalesce(channel, campaign_channel(campaign_source, campaign_medium, is_paid_click), fallback_channel)
+    ) as channel,
+    label_of(device) as device,
     page_path,
-    object_type,
-    status,
-    campaign_source,
-    campaign_medium,
+    label_of(object_type) as object_type,
+    label_of(status) as status,
+    label_of(campaign_source) as campaign_source,
+    label_of(campaign_medium) as campaign_medium,
     score_kind,
-    given_touchpoint,
-    given_stage
+    label_of(given_touchpoint) as given_touchpoint,
+    label_of(given_stage) as given_stage
 from described

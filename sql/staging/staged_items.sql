@@ -4,7 +4,7 @@
 -- column: file_no          number of the file in this run
 -- column: line             1-based line of the record, or its position in a JSON document
 -- column: item             1-based number of the item within its record
--- column: event_id         128-bit hash of source and native key
+-- column: event_id         128-bit keyed hash of source and native key
 -- column: occurred_us      when it happened, microseconds UTC
 -- column: received_us      when the system got it, microseconds UTC
 -- column: sequence         order among events of equal time, where the source has one
@@ -53,15 +53,15 @@ select
     d.file_no,
     d.line,
     d.item,
-    cast(md5(concat_ws(chr(31), $source, d.native_key, d.occurrence)) as uuid) as event_id,
+    cast(md5(concat_ws(chr(31), $row_key, $source, d.native_key, d.occurrence)) as uuid) as event_id,
     d.occurred_us,
     case when is_plausible(d.received_us, '') then d.received_us end as received_us,
     coalesce(d.sequence, case when $keeps_repeats then d.line end, 0) as sequence,
     i.identity_key,
     hash(
-        $source, d.event_name, d.initiator, d.is_background, d.channel, d.fallback_channel, d.is_paid_click, d.device,
-        d.page_path, d.object_type, d.status, d.campaign_source, d.campaign_medium, d.score_kind, d.given_touchpoint,
-        d.given_stage
+        $row_key, $source, d.event_name, d.initiator, d.is_background, d.channel, d.fallback_channel, d.is_paid_click,
+        d.device, d.page_path, d.object_type, d.status, d.campaign_source, d.campaign_medium, d.score_kind,
+        d.given_touchpoint, d.given_stage
     ) as signature_id,
     d.event_name,
     d.initiator,
@@ -75,19 +75,18 @@ select
     d.status,
     d.campaign_source,
     d.campaign_medium,
-    d.campaign_name,
+    label_of(d.campaign_name) as campaign_name,
     d.given_touchpoint,
     d.given_stage,
-    -- A person is no object: the ids of people are identifiers, and leave the batch hashed only.
-    case when not is_person_type(coalesce(d.object_type, '')) then d.object_id end as object_id,
-    d.actor,
+    object_id_of(d.object_type, d.object_id, $row_key) as object_id,
+    pseudonym_of('actor', d.actor, $row_key) as actor,
     d."value",
     d.currency,
     d.score,
     d.score_kind,
     d.score_min,
     d.score_max,
-    d.session_hint,
+    pseudonym_of('session', d.session_hint, $row_key) as session_hint,
     d.reason as reject_reason,
     case when d.reason is not null then d.raw end as raw
 from described as d

@@ -16,6 +16,7 @@ create table if not exists store.main.files (
     event_count bigint not null,
     duplicate_count bigint not null,
     quarantined_count bigint not null,
+    refused_count bigint not null,
     status varchar not null
 );
 

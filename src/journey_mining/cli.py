@@ -157,6 +157,23 @@ def report(config_path: Path) -> None:
 
 
 @main.command()
+@_CONFIG
+@click.option(
+    "--new", "is_new", is_flag=True, help="Make a new key; the next run reads everything again with it."
+)
+@_JSON
+def key(config_path: Path, is_new: bool, as_json: bool) -> None:
+    """List the ids of the keys that hash identifiers, or make a new key; never shows a key."""
+    from journey_mining.inspection import list_keys
+
+    rows = list_keys(config_path, is_new)
+    if as_json:
+        _print_json(rows)
+    else:
+        _print_table(tuple(rows[0]), [tuple(row.values()) for row in rows])
+
+
+@main.command()
 @click.argument("query")
 @_CONFIG
 @click.option("--limit", default=1000, show_default=True, help="Rows to print; 0 prints all.")

@@ -88,6 +88,8 @@ class Source(Parameters):
     """How events of equal time are ordered: as in the file, or by name; None leaves it to the preset."""
     currency: str | None = None
     """Currency of values that name none, ISO 4217."""
+    consent: str | None = None
+    """A SQL predicate over the preset's columns: only records of which it is true are read. None: the preset's own."""
 
 
 class Sessions(Parameters):
@@ -130,6 +132,8 @@ class Identity(Parameters):
     """An identifier linked to more than this many user ids is shared: accounts are not joined through a device."""
     poisoned: list[str] = []
     """Further values that never identify anybody, beside the built-in ones."""
+    key_id: str | None = None
+    """Id of the key that hashes identifiers, of those that are known; None: the newest."""
 
 
 class Touchpoint(Parameters):

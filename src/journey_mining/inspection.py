@@ -8,7 +8,8 @@ from typing import Any
 
 from journey_mining.config import load_config
 from journey_mining.errors import JourneyMiningError, QueryError
-from journey_mining.publication import DATABASE, Home
+from journey_mining.publication import DATABASE, Home, make_folders
+from journey_mining.sources.keys import add_key, load_pads, read_keys
 from journey_mining.warehouse import Connection, open_readonly, quoted
 
 _SHOWN_EVENTS = 200
@@ -32,7 +33,8 @@ def describe_status(config_path: Path) -> dict[str, Any]:
         files = _rows(
             connection,
             "select count(*) as files, cast(sum(record_count) as bigint) as records, cast(sum(event_count) as bigint) as events, "
-            "cast(sum(duplicate_count) as bigint) as duplicates, cast(sum(quarantined_count) as bigint) as quarantined "
+            "cast(sum(duplicate_count) as bigint) as duplicates, cast(sum(quarantined_count) as bigint) as quarantined, "
+            "cast(sum(refused_count) as bigint) as refused "
             "from source_files",
         )[0]
         audits = _rows(
@@ -61,6 +63,26 @@ def list_quarantine(
             source,
             limit or None,
         )
+
+
+def list_keys(config_path: Path, with_new: bool) -> list[dict[str, Any]]:
+    """The known keys by id, oldest first: whether a run uses the key, and whether the published snapshot did.
+
+    `with_new` adds a key first.
+    """
+    config = load_config(config_path)
+    home = Home(config.home_dir)
+    make_folders(home)
+    if with_new:
+        add_key(home.private)
+    known = read_keys(home.private)
+    active = load_pads(home.private, config.identity.key_id).key_id
+    store = home.store_of(home.current_name() or "")
+    used: list[str] = []
+    if store.is_file():
+        with open_readonly(store) as connection:
+            used = [row["key_id"] for row in _rows(connection, "select key_id from store_key")]
+    return [{"key_id": name, "is_active": name == active, "is_published": name in used} for name in known]
 
 
 def explain_subject(config_path: Path, subject: str) -> dict[str, list[dict[str, Any]]]:

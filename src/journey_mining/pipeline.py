@@ -21,11 +21,11 @@ from journey_mining import audits
 from journey_mining.config import Config, load_config
 from journey_mining.errors import ConfigError, JourneyMiningError, SourceError
 from journey_mining.identity import resolve_components
+from journey_mining.inheritance import inherit_store, write_store_key
 from journey_mining.models import ancestors, find_models, fingerprint, model_fingerprint, sql_folder
 from journey_mining.publication import DATABASE, Home, locked, publish, start_working_copy
 from journey_mining.renewal import Renewal, derivation_before, write_derivation
 from journey_mining.sources.changes import settle_changes
-from journey_mining.sources.inheritance import inherit_store, write_store_key
 from journey_mining.sources.keys import Pads, load_pads
 from journey_mining.sources.ledger import read_sources
 from journey_mining.sources.load import register_functions
@@ -118,9 +118,8 @@ def open_run(
     home = Home(config.home_dir)
     run_id = f"{datetime.now(UTC):%Y%m%d%H%M%S}{uuid.uuid4().hex[:6]}"
     with locked(home, run_id):
-        pads = load_pads(home.private)
-        name = home.current_name()
-        inherited = inherit_store(home.store_of(name) if name else None, config, pads.key_id, rebuild)
+        pads = load_pads(home.private, config.identity.key_id)
+        inherited = inherit_store(home, config, pads.key_id, rebuild)
         working = start_working_copy(home, run_id, inherited.keeps_store)
         warehouse = _open(config, home, working)
         context = RunContext(
@@ -380,13 +379,16 @@ def render_pages(context: RunContext) -> Counts:
     """Write the report and the graph files beside it."""
     from journey_mining.mining.graph import build_graph, write_graph
     from journey_mining.report import headline, render_report
+    from journey_mining.report.suppression import mask_figures, suppress_transitions
 
     connection = context.warehouse.connection
     page = render_report(connection, context.working_dir / "report")
-    transitions = connection.execute("select * from transitions").df()
+    transitions = suppress_transitions(
+        connection.execute("select * from transitions").df(), context.config.report.min_cell
+    )
     touchpoints = connection.execute("select * from touchpoints").df()
     files = write_graph(build_graph(transitions, touchpoints), context.working_dir / "graph")
-    context.summary["headline"] = headline(connection)
+    context.summary["headline"] = mask_figures(headline(connection))
     return {"report_bytes": page.stat().st_size, "graph_files": len(files)}
 
 

@@ -66,7 +66,7 @@ class Home:
 @contextmanager
 def locked(home: Home, run_id: str) -> Iterator[None]:
     """Hold the home's lock; raises LockError naming the holder when another run has it."""
-    _make_folders(home)
+    make_folders(home)
     descriptor = os.open(home.private / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:
@@ -83,7 +83,8 @@ def locked(home: Home, run_id: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _make_folders(home: Home) -> None:
+def make_folders(home: Home) -> None:
+    """Make the home and its private folder, readable by the owner only; raises an error when it cannot be written."""
     try:
         home.snapshots.mkdir(parents=True, exist_ok=True)
         home.private.mkdir(mode=0o700, exist_ok=True)

@@ -7,6 +7,7 @@ Models name tables plainly; both files are on the search path.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -108,8 +109,14 @@ def quoted(text: str) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error's text, without values that follow."""
-    return str(error).strip().split("\n", 1)[0].rstrip(".")
+    """The first line of an error's text; of an error about data without the values, which may name a person."""
+    text = str(error).strip().split("\n", 1)[0].rstrip(".")
+    if not isinstance(error, duckdb.DataError | duckdb.InternalError | duckdb.InvalidInputException):
+        return text
+    if isinstance(error, duckdb.InvalidInputException) and "not provided" not in text:
+        return text.split(":", 1)[0]
+    text = re.sub(r"(with value ).*(?= can't)", r"\1…", text)
+    return re.sub(r"""['"].*['"]?|\([^)]*\)|\b[0-9][^ ]*""", "…", text)
 
 
 def open_warehouse(

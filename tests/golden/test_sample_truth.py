@@ -159,17 +159,18 @@ def test_journeys_are_recovered(sample_run: RunContext, found: duckdb.DuckDBPyCo
 
 
 def test_every_file_is_accounted_for(sample_run: RunContext, found: duckdb.DuckDBPyConnection) -> None:
-    """Records, repeats and broken lines of each file are the planted ones, whatever its system."""
+    """Records, repeats, broken and refused lines of each file are the planted ones, whatever its system."""
     counted = {
-        path: (records, repeated, quarantined)
-        for path, records, repeated, quarantined in found.execute(
-            """select f.path, f.record_count, count(distinct d.line) filter (where d.item = 1), f.quarantined_count
+        path: (records, repeated, quarantined, refused)
+        for path, records, repeated, quarantined, refused in found.execute(
+            """select f.path, f.record_count, count(distinct d.line) filter (where d.item = 1), f.quarantined_count,
+                f.refused_count
             from store.files as f left join store.duplicates as d using (file_no)
             group by all"""
         ).fetchall()
     }
     planted = {
-        row["file"]: (int(row["line_count"]), int(row["duplicate_count"]), int(row["broken_count"]))
+        row["file"]: tuple(int(row[f"{kind}_count"]) for kind in ("line", "duplicate", "broken", "refused"))
         for row in truth(sample_run, "ledger")
     }
     assert counted == planted
@@ -184,7 +185,10 @@ def test_planted_effects_are_visible(sample_run: RunContext, found: duckdb.DuckD
             "where event_name = 'checkout_error' group by all"
         ).fetchall()
     )
-    assert errors == {"mobile": planted["mobile_errors"], "other": planted["other_devices_errors"]}
+    assert errors == {
+        "mobile": planted["mobile_errors_with_consent"],
+        "other": planted["other_devices_errors_with_consent"],
+    }
     last = found.execute(
         """with touched as (
             select p.event_id, e.channel, row_number() over (partition by p.event_id order by e.occurred_us desc, e.event_id) as n

@@ -10,7 +10,7 @@ from worlds import Lab
 
 USUAL_FILE = {
     "system": "table", "table_name": "events", "sha256": "ab12", "byte_count": "9", "record_count": "5",
-    "item_count": "6", "event_count": "3", "duplicate_count": "2", "quarantined_count": "1", "status": "read",
+    "item_count": "6", "event_count": "3", "duplicate_count": "2", "quarantined_count": "1", "refused_count": "0", "status": "read",
 }  # fmt: skip
 USUAL_EVENT = {
     "initiator": "customer",
@@ -83,8 +83,8 @@ def test_a_file_shows_what_became_of_its_records(lab: Lab) -> None:
     given_files(
         lab,
         """
-    file_no | file_id | source | path  | byte_count | record_count | item_count | event_count | duplicate_count | quarantined_count | status
-    7       | f1      | web    | a.csv | 99         | 10           | 12         | 6           | 4               | 2                 | damaged
+    file_no | file_id | source | path  | byte_count | record_count | item_count | event_count | duplicate_count | quarantined_count | refused_count | status
+    7       | f1      | web    | a.csv | 99         | 10           | 15         | 6           | 4               | 2                 | 3             | damaged
     """,
     )
     lab.given("staged_events", "file_no | occurred_us")
@@ -92,8 +92,8 @@ def test_a_file_shows_what_became_of_its_records(lab: Lab) -> None:
     lab.expect(
         "source_files",
         """
-    file_id | source | system | table_name | path  | sha256 | byte_count | record_count | item_count | event_count | duplicate_count | quarantined_count | status
-    f1      | web    | table  | events     | a.csv | ab12   | 99         | 10           | 12         | 6           | 4               | 2                 | damaged
+    file_id | source | system | table_name | path  | sha256 | byte_count | record_count | item_count | event_count | duplicate_count | quarantined_count | refused_count | status
+    f1      | web    | table  | events     | a.csv | ab12   | 99         | 10           | 15         | 6           | 4               | 2                 | 3             | damaged
     """,
     )
 

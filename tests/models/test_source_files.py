@@ -10,9 +10,9 @@ def test_files_show_the_span_of_their_events(lab: Lab) -> None:
     lab.given(
         "files",
         """
-    file_no | file_id | source | system | table_name | path  | sha256 | byte_count | record_count | item_count | event_count | duplicate_count | quarantined_count | status
-    1       | f1      | web    | table  | events     | b.csv | x      | 9          | 3            | 3          | 2           | 1               | 0                 | read
-    2       | f2      | web    | table  |            | a.csv | y      | 0          | 0            | 0          | 0           | 0               | 0                 | empty
+    file_no | file_id | source | system | table_name | path  | sha256 | byte_count | record_count | item_count | event_count | duplicate_count | quarantined_count | refused_count | status
+    1       | f1      | web    | table  | events     | b.csv | x      | 9          | 3            | 3          | 2           | 1               | 0                 | 0             | read
+    2       | f2      | web    | table  |            | a.csv | y      | 0          | 0            | 0          | 0           | 0               | 0                 | 0             | empty
     """,
     )
     lab.given(

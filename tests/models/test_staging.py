@@ -17,6 +17,7 @@ from readable import cells, micros
 from worlds import Lab
 
 KEY = b"a key of thirty-two bytes, or so"
+ROW_KEY = pads_of(KEY).row_key.encode()
 PLACES = "select file_no, line, item from {} order by file_no, line, item"
 SETS = "select identity_key, identifier_type, identifier_hash, specificity, is_poisoned from fresh_identifier_sets"
 
@@ -53,7 +54,7 @@ def stage(lab: Lab, text: str, **parameters: Any) -> None:
     )
     pads = pads_of(KEY)
     bound = {"source": "shop", "keeps_repeats": False, "json_files": [], "poisoned": []}
-    bound |= {"inner_pad": pads.inner, "outer_pad": pads.outer, **parameters}
+    bound |= {"inner_pad": pads.inner, "outer_pad": pads.outer, "row_key": pads.row_key, **parameters}
     list_deliveries(lab.warehouse, ((number, f"file {number}") for number in (1, 2, 3)))
     for model in find_models("staging").values():
         lab.warehouse.build(model, bound)
@@ -621,7 +622,7 @@ def test_event_ids_come_from_source_and_native_key(lab: Lab) -> None:
     here = [row["event_id"] for row in lab.rows("from staged_items order by line")]
     stage(lab, items, source="branch")
     there = [row["event_id"] for row in lab.rows("from staged_items order by line")]
-    assert here[0] == here[1] == md5_id(b"shop\x1fa\x1f1")
+    assert here[0] == here[1] == md5_id(ROW_KEY + b"\x1fshop\x1fa\x1f1")
     assert len({*here, *there}) == 4
 
 
@@ -851,7 +852,7 @@ def test_repeats_are_kept_as_written(lab: Lab) -> None:
         keeps_repeats=True,
     )
     for name, native in (("a first", b"a\x1f1"), ("b first", b"b\x1f1"), ("a second", b"a\x1f2")):
-        lab.names[md5_id(b"shop\x1f" + native)] = name
+        lab.names[md5_id(ROW_KEY + b"\x1fshop\x1f" + native)] = name
     lab.expect(
         "select event_id, line from fresh_events",
         """

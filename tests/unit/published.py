@@ -123,7 +123,7 @@ def _health_tables(log: Log) -> dict[str, tuple[str, Iterable[tuple[Any, ...]]]]
         "source_files": (
             "file_id int, source varchar, system varchar, table_name varchar, path varchar, sha256 varchar,"
             "byte_count bigint, record_count bigint, event_count bigint, duplicate_count bigint,"
-            "quarantined_count bigint, first_event_at timestamp, last_event_at timestamp, status varchar",
+            "quarantined_count bigint, refused_count bigint, first_event_at timestamp, last_event_at timestamp, status varchar",
             [
                 (
                     1,
@@ -137,6 +137,7 @@ def _health_tables(log: Log) -> dict[str, tuple[str, Iterable[tuple[Any, ...]]]]
                     web,
                     7,
                     12,
+                    0,
                     *_span(log),
                     "read",
                 ),
@@ -150,6 +151,7 @@ def _health_tables(log: Log) -> dict[str, tuple[str, Iterable[tuple[Any, ...]]]]
                     9_000,
                     crm,
                     crm,
+                    0,
                     0,
                     0,
                     *_span(log),

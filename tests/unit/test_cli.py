@@ -265,6 +265,14 @@ def key_is_broken(folder: Path) -> None:
     """The key of the identifiers is no key."""
     (folder / "journeys" / "private").mkdir(parents=True)
     (folder / "journeys" / "private" / "key").write_text("not hexadecimal", encoding="utf-8")
+    (folder / "journeys" / "private" / "key").chmod(0o600)
+
+
+def key_is_open(folder: Path) -> None:
+    """Others may read the key of the identifiers."""
+    (folder / "journeys" / "private").mkdir(parents=True)
+    (folder / "journeys" / "private" / "key").write_text("ab" * 32, encoding="utf-8")
+    (folder / "journeys" / "private" / "key").chmod(0o644)
 
 
 def reconfigure(folder: Path, before: str, after: str) -> None:
@@ -288,6 +296,7 @@ def add(folder: Path, text: str) -> None:
         (rule_typo, 2, "did you mean 'event_name'?"), (unknown_key, 2, "did you mean 'goal'?"),
         (unknown_system, 3, "no preset"), (unknown_mapping, 3, "no column 'customer'"),
         (home_is_a_file, 1, "cannot be written"), (current_is_a_folder, 1, "current"), (key_is_broken, 2, "hexadecimal"),
+        (key_is_open, 2, "chmod 600"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )  # fmt: skip

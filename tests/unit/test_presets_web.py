@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from journey_mining.sources.presets import load_preset
-from unit.loaded import Loaded, csv_text, identifier_hash, json_lines, load, utc
+from unit.loaded import Loaded, csv_text, identifier_hash, json_lines, load, pseudonym, utc
 
 DAY = 1_714_557_600_000_000
 """2024-05-01T10:00:00Z."""
@@ -75,7 +75,7 @@ GA4_CASES = {
     "a page view": (
         {},
         {"event_name": "page_view", "initiator": "customer", "is_background": False, "page_path": "/product/:id",
-         "device": "mobile", "session_hint": "1714557600", "kinds": "cookie", "channel": "web"},
+         "device": "mobile", "session_hint": pseudonym("session", "1714557600"), "kinds": "cookie", "channel": "web"},
     ),
     "a known user": ({"user_id": "u1"}, {"kinds": "cookie user_id"}),
     "consent denied": ({"user_pseudo_id": None}, {"kinds": "", "identity_key": None}),
@@ -152,7 +152,7 @@ SNOWPLOW_CASES = {
     "a page view": (
         {},
         {"event_name": "page_view", "initiator": "customer", "is_background": False, "channel": "web",
-         "page_path": "/pricing", "device": "desktop", "session_hint": "f1", "kinds": "cookie network_cookie",
+         "page_path": "/pricing", "device": "desktop", "session_hint": pseudonym("session", "f1"), "kinds": "cookie network_cookie",
          "received_us": utc("2024-05-01T10:00:05.250")},
     ),
     "a known user": ({"user_id": "u1"}, {"kinds": "cookie network_cookie user_id"}),

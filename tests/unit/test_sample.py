@@ -112,19 +112,32 @@ def test_blocks_do_not_share_identifiers(tmp_path: Path, monkeypatch: pytest.Mon
     assert {len(found) for found in owners.values()} == {1}
 
 
+def is_json(line: bytes) -> bool:
+    """Whether a whole document can be read from the line."""
+    try:
+        return bool(json.loads(line))
+    except ValueError:
+        return False
+
+
 def test_ledger_adds_up_with_the_web_files(drawn: Company) -> None:
-    """Per daily file: lines = events + duplicates + broken, each counted from the bytes."""
+    """Per daily file: lines = events + duplicates + broken + refused, each counted from the bytes."""
     seen: set[bytes] = set()
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for name, line in read_web_lines(drawn[0]):
         event = read_event(line)
+        if b'"analytics_storage":"No"' in line and is_json(line):
+            counts[f"web/{name}"].update(["line_count", "refused_count"])
+            continue
         kind = "broken_count" if event is None else "duplicate_count" if line in seen else "event_count"
         seen |= {line} if event else set()
         counts[f"web/{name}"].update(["line_count", kind])
         if kind == "event_count" and event and event["event_date"] not in name:
             counts[f"web/{name}"]["late_count"] += 1
     for row in read_rows(drawn[0] / "truth" / "ledger.csv"):
-        assert int(row["line_count"]) == sum(int(row[f"{k}_count"]) for k in ("event", "duplicate", "broken"))
+        assert int(row["line_count"]) == sum(
+            int(row[f"{k}_count"]) for k in ("event", "duplicate", "broken", "refused")
+        )
         if row["file"].startswith("web/"):
             expected = {name: int(value) for name, value in row.items() if name != "file" and value != "0"}
             assert counts[row["file"]] == expected

@@ -15,21 +15,14 @@ from sqlglot import expressions as exp
 
 from journey_mining.analysis.log import EventLog
 from journey_mining.errors import QueryError
+from journey_mining.predicates import ALLOWED, LOGICAL
 from journey_mining.warehouse import quoted
 
 KEYS = ("touchpoint", "stage", "where", "name")
-ALLOWED: tuple[type[exp.Expr], ...] = (
-    exp.And, exp.Or, exp.Not, exp.Paren, exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null,
-    exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In, exp.Is, exp.Like, exp.ILike,
-    exp.RegexpLike, exp.RegexpFullMatch, exp.Lower, exp.Upper, exp.Trim, exp.Coalesce, exp.StartsWith,
-    exp.EndsWith, exp.Contains, exp.Escape, exp.Length, exp.Tuple, exp.Neg, exp.Add, exp.Sub, exp.Mul, exp.Div,
-    exp.Mod, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Cast, exp.DataType,
+CALCULATED: tuple[type[exp.Expr], ...] = (
+    *ALLOWED, exp.Neg, exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Cast, exp.DataType,
 )  # fmt: skip
-PREDICATES = (
-    exp.And, exp.Or, exp.Not, exp.Paren, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In, exp.Is,
-    exp.Like, exp.ILike, exp.RegexpLike, exp.RegexpFullMatch, exp.StartsWith, exp.EndsWith, exp.Contains, exp.Boolean,
-    exp.Column, exp.Escape, exp.NullSafeEQ, exp.NullSafeNEQ,
-)  # fmt: skip
+"""What a question may use: the allow-list of rules, and arithmetic."""
 
 
 @dataclass(frozen=True)
@@ -103,14 +96,14 @@ def _check_tree(log: EventLog, tree: exp.Expr, predicate: str) -> None:
             if node.table:
                 raise QueryError(f"{node.sql()} names a table.", found=predicate, fix="name the column only")
             columns.append(node.name)
-        elif not isinstance(node, ALLOWED):
+        elif not isinstance(node, CALCULATED):
             raise QueryError(
                 f"A predicate may not use {node.key.upper()}.",
                 found=predicate,
                 expected="comparisons, and/or/not, in, between, like, regexp_matches, lower, upper, coalesce, + - * /",
             )
     log.require_columns(columns)
-    if not isinstance(tree, PREDICATES):
+    if not isinstance(tree, (*LOGICAL, exp.NullSafeEQ, exp.NullSafeNEQ)):
         raise QueryError("The predicate is not true or false.", found=predicate, fix="compare a column")
 
 

@@ -9,6 +9,7 @@ from journey_mining.report.formatting import format_count, format_date, format_p
 from journey_mining.report.headline import headline
 from journey_mining.report.palette import NEUTRAL, assign_hues
 from journey_mining.report.query import Answer, Connection, Row, read_answer
+from journey_mining.report.suppression import mask_figures
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,11 @@ class Context:
         return int(self.figures["min_cell"])
 
     @property
+    def shown(self) -> dict[str, Any]:
+        """The key figures that may be shown."""
+        return mask_figures(self.figures)
+
+    @property
     def goal(self) -> str:
         """The goal's name."""
         return str(self.figures["goal"])
@@ -42,7 +48,7 @@ class Context:
 
     def describe_basis(self, unit: str, n: str) -> list[str]:
         """The line under a section's title: as-of stamp, window, unit, n, share still open."""
-        figures = self.figures
+        figures = self.shown
         parts = []
         if figures["cutoff_at"]:
             parts.append(f"as of {format_date(figures['cutoff_at'])}")

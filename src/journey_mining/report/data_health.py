@@ -9,6 +9,7 @@ from journey_mining.report.chart import Chart, Column
 from journey_mining.report.context import Context
 from journey_mining.report.formatting import format_count, format_duration, format_percent, format_value
 from journey_mining.report.query import Row
+from journey_mining.report.suppression import mask_count
 
 SOURCE_COLUMNS = [
     Column("source", "source"),
@@ -18,6 +19,7 @@ SOURCE_COLUMNS = [
     Column("event_count", "events", "count"),
     Column("duplicate_count", "duplicates", "count"),
     Column("quarantined_count", "quarantined", "count"),
+    Column("refused_count", "refused (no consent)", "count"),
     Column("first_event_at", "first event", "datetime"),
     Column("last_event_at", "last event", "datetime"),
     Column("age_seconds", "age at the cutoff", "duration"),
@@ -76,7 +78,7 @@ def build_data_health(context: Context) -> dict[str, Any]:
     return {
         "sentence": write_health(context, sources, list(audits)),
         "charts": charts,
-        "facts": _list_facts(context.run),
+        "facts": _list_facts(_mask_run(context)),
         "identity": _list_identity(context),
     }
 
@@ -125,6 +127,15 @@ def write_health(context: Context, sources: list[Row], audits: list[Row]) -> str
     )
 
 
+def _mask_run(context: Context) -> Row:
+    """The run with small counts of customers, sessions and journeys suppressed."""
+    units = ("customer_count", "session_count", "journey_count")
+    return {
+        key: mask_count(value, context.min_cell) if key in units else value
+        for key, value in context.run.items()
+    }
+
+
 def _list_facts(run: Row) -> list[tuple[str, str]]:
     """The run's columns in words."""
     facts = []
@@ -147,7 +158,7 @@ def _list_identity(context: Context) -> list[tuple[str, str]]:
     shared = sum(row["identifier_count"] for row in flags if row["reason"] == "shared")
     poisoned = sum(row["identifier_count"] for row in flags if row["reason"] == "poisoned")
     return [
-        ("customers", format_count(figures["customers"])),
+        ("customers", format_value(mask_count(figures["customers"], context.min_cell), "count")),
         (
             "seen in several sources",
             format_value(context.answer("data_quality").rows[0]["linked_share"], "percent"),

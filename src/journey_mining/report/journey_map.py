@@ -11,10 +11,10 @@ from statsmodels.stats.proportion import proportion_confint
 
 from journey_mining.report.chart import Chart, Column
 from journey_mining.report.context import Context
-from journey_mining.report.formatting import format_count, format_number, format_percent
+from journey_mining.report.formatting import format_count, format_number, format_percent, format_value
 from journey_mining.report.funnel import mask_funnel
 from journey_mining.report.query import Row, read_columns, read_rows
-from journey_mining.report.suppression import is_small
+from journey_mining.report.suppression import is_small, mask_count
 
 TOP_TOUCHPOINTS = 4
 TOP_PAINS = 3
@@ -59,7 +59,7 @@ def build_journey_map(context: Context) -> dict[str, Any]:
         id="chart-journey-map",
         title="The journey, stage by stage",
         unit="customers, unless a lane says otherwise",
-        n=f"{format_count(figures['customers'])} customers",
+        n=f"{format_value(mask_count(figures['customers'], context.min_cell), 'count')} customers",
         sql=";\n\n".join(context.answer(name).sql for name in MAP_QUERIES) + ";",
         columns=COLUMNS,
         rows=rows,

@@ -34,14 +34,23 @@ def build_overview(context: Context) -> dict[str, Any]:
 
 def _count(context: Context, key: str) -> str:
     """A key figure that counts units, suppressed when small."""
-    return format_value(mask_count(context.figures[key], context.min_cell), "count")
+    count = context.figures[key]
+    return (
+        format_value(mask_count(count, context.min_cell), "count")
+        if _may_show(context, key, count)
+        else MISSING
+    )
+
+
+def _may_show(context: Context, key: str, count: int | None) -> bool:
+    """Whether the count, or that it is small, gives nothing else away."""
+    return key not in context.shown["suppressed"] or is_small(count, context.min_cell)
 
 
 def build_tiles(context: Context) -> list[Tile]:
     """The strip of key figures."""
-    figures = context.figures
+    figures = context.shown
     value = format_money(figures["value"], figures["currency"]) if figures["value"] is not None else MISSING
-    value = MISSING if is_small(figures["converted"], context.min_cell) else value
     return [
         {
             "label": "Customers",
@@ -56,14 +65,12 @@ def build_tiles(context: Context) -> list[Tile]:
         _conversion_tile(context),
         {
             "label": "Still open",
-            "value": MISSING
-            if is_small(figures["open"], context.min_cell)
-            else format_value(figures["open_share"], "percent"),
+            "value": format_value(figures["open_share"], "percent"),
             "hint": f"{_count(context, 'open')} journeys, not counted as lost",
         },
         {
             "label": "Median time to convert",
-            "value": _unless_small(context, format_value(figures["median_seconds"], "duration")),
+            "value": format_value(figures["median_seconds"], "duration"),
             "hint": f"from first contact to {context.goal}",
         },
         {"label": "Value", "value": value, "hint": _value_hint(context)},
@@ -72,11 +79,8 @@ def build_tiles(context: Context) -> list[Tile]:
 
 def _conversion_tile(context: Context) -> Tile:
     """The conversion rate with its interval."""
-    figures = context.figures
-    small = is_small(figures["converted"], context.min_cell) or is_small(
-        figures["dropped_off"], context.min_cell
-    )
-    if small or figures["conversion_rate"] is None:
+    figures = context.shown
+    if figures["conversion_rate"] is None:
         return {
             "label": "Conversion",
             "value": MISSING,
@@ -89,11 +93,6 @@ def _conversion_tile(context: Context) -> Tile:
         "hint": f"{interval}, 95\u00a0% interval",
         "tone": "good",
     }
-
-
-def _unless_small(context: Context, text: str) -> str:
-    """The text, or a dash when fewer than min_cell journeys converted."""
-    return MISSING if is_small(context.figures["converted"], context.min_cell) else text
 
 
 def _value_hint(context: Context) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
 
 from journey_mining.report.query import Row
 
@@ -90,3 +93,47 @@ def mask_rates(row: Row, min_cell: int) -> Row:
         return row
     hidden = ("conversion_rate", "conversion_rate_low", "conversion_rate_high", "lift")
     return {**row, **{key: None for key in hidden if key in row}}
+
+
+def mask_figures(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """The key figures (see headline) without small counts, nor what gives them away; what is hidden is None.
+
+    journeys = matured + open and matured = converted + dropped_off: where one part is small, its total or its other part
+    goes with it. `suppressed` lists what is hidden.
+    """
+    least = figures["min_cell"]
+    hidden = {name for name in ("customers", "journeys", "events") if is_small(figures[name], least)}
+    if is_small(figures["open"], least) or is_small(figures["matured"], least):
+        hidden |= {"journeys", "open_share"}
+        hidden |= {name for name in ("open", "matured") if is_small(figures[name], least)}
+    if is_small(figures["converted"], least) or is_small(figures["dropped_off"], least):
+        hidden |= {
+            "converted",
+            "dropped_off",
+            "conversion_rate",
+            "conversion_rate_low",
+            "conversion_rate_high",
+        }
+    if is_small(figures["converted"], least):
+        hidden |= {"median_seconds", "value"}
+    others = figures["dropped_off"] - figures["main_exit_count"]
+    if "dropped_off" in hidden or is_small(figures["main_exit_count"], least) or is_small(others, least):
+        hidden |= {"main_exit_count", "main_exit_share"}
+    shown = {name: None if name in hidden else value for name, value in figures.items()}
+    return {**shown, "suppressed": sorted(hidden)}
+
+
+def suppress_transitions(transitions: pd.DataFrame, min_cell: int) -> pd.DataFrame:
+    """The transitions that may be shown: without those of few journeys, others that would give them away, and telling rates."""
+    ends = transitions[["from_touchpoint", "to_touchpoint", "journey_count"]].itertuples(index=False)
+    hidden = find_masked_links([(str(a), str(b), int(count)) for a, b, count in ends], min_cell)
+    kept = [position for position in range(len(transitions)) if position not in hidden]
+    rows = [
+        mask_rates({str(key): _or_none(value) for key, value in row.items()}, min_cell)
+        for row in transitions.iloc[kept].to_dict("records")
+    ]
+    return pd.DataFrame(rows, columns=transitions.columns)
+
+
+def _or_none(value: Any) -> Any:
+    return None if isinstance(value, float) and value != value else value

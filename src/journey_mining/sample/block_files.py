@@ -72,7 +72,8 @@ def write_block(task: BlockTask) -> BlockReport:
     block = simulate_block(rng, task.first, task.count, calendar, task.effects)
     report = BlockReport(task.block, effects=count_effects(block))
     layout = lay_out_files(rng, block.events.occurred_us, calendar, task.effects, task.web_format == "jsonl")
-    report.web_counts = {name: counts.tolist() for name, counts in layout.count_kinds(task.days).items()}
+    kinds = layout.count_kinds(task.days, block.facts.is_denied[block.events.visit])
+    report.web_counts = {name: counts.tolist() for name, counts in kinds.items()}
     report.web_lengths = _write_web(task, block, layout, calendar)
     _write_crm(task, block, report)
     _write_support(task, block, report)

@@ -36,7 +36,9 @@ FOLDERS = ("web", "crm", "support", "survey", "truth")
 WEB_SUFFIX = {"jsonl": "jsonl.gz", "parquet": "parquet"}
 LedgerRow = tuple[str, list[int]]
 """File, and its counts in the order of LEDGER_COLUMNS."""
-LEDGER_COLUMNS = ("file", "line_count", "event_count", "duplicate_count", "broken_count", "late_count")
+LEDGER_COLUMNS = (
+    "file", "line_count", "event_count", "duplicate_count", "broken_count", "refused_count", "late_count",
+)  # fmt: skip
 HEADERS = {"identifiers": IDENTIFIER_COLUMNS, "journeys": JOURNEY_COLUMNS, "sessions": SESSION_COLUMNS}
 
 
@@ -50,6 +52,7 @@ class SampleSummary(BaseModel):
     web_events: int
     web_duplicates: int
     web_broken: int
+    web_refused: int
     web_late: int
     contacts: int
     deals: int
@@ -190,15 +193,16 @@ def _join_truth(out: Path, parts: Path, blocks: int) -> None:
 
 
 def _write_ledger(out: Path, reports: list[BlockReport], days: int, web_format: WebFormat) -> list[LedgerRow]:
-    """The rows of truth/ledger.csv: lines = events + duplicates + broken, for every file."""
-    names = ("line_count", "event_count", "duplicate_count", "broken_count", "late_count")
-    totals = np.array([[report.web_counts[name] for name in names] for report in reports]).sum(axis=0)
+    """The rows of truth/ledger.csv: lines = events + duplicates + broken + refused, for every file."""
+    totals = np.array([[report.web_counts[name] for name in LEDGER_COLUMNS[1:]] for report in reports]).sum(
+        axis=0
+    )
     dates = Calendar(days).dates
     rows: list[LedgerRow] = [
         (_web_name(date, web_format), totals[:, day].tolist()) for day, date in enumerate(dates)
     ]
     documents = sorted(entry for report in reports for entry in report.ledger)
-    rows += [(file, [lines, events, repeated, 0, 0]) for file, lines, events, repeated in documents]
+    rows += [(file, [lines, events, repeated, 0, 0, 0]) for file, lines, events, repeated in documents]
     _write_csv(out / "truth" / "ledger.csv", LEDGER_COLUMNS, ([file, *counts] for file, counts in rows))
     return rows
 
@@ -229,7 +233,8 @@ def _summarise(
         web_events=web[1],
         web_duplicates=web[2],
         web_broken=web[3],
-        web_late=web[4],
+        web_refused=web[4],
+        web_late=web[5],
         contacts=lines("crm/contacts"),
         deals=lines("crm/deals"),
         email_events=lines("crm/email_events"),

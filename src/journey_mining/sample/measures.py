@@ -25,10 +25,11 @@ def count_effects(block: Block) -> Counts:
 
 
 def _checkout_counts(block: Block) -> Counts:
-    outcomes, found = block.outcomes, {}
+    outcomes, found, agreed = block.outcomes, {}, ~block.facts.is_denied
     for name, flag in (("mobile", outcomes.is_mobile), ("other_devices", ~outcomes.is_mobile)):
         found[f"{name}_checkouts"] = int((outcomes.has_checkout & flag).sum())
         found[f"{name}_errors"] = int((outcomes.has_error & flag).sum())
+        found[f"{name}_errors_with_consent"] = int((outcomes.has_error & flag & agreed).sum())
         found[f"{name}_purchases"] = int((outcomes.is_purchase & flag).sum())
     return found
 

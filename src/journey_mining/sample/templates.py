@@ -30,12 +30,13 @@ Read it with:
 - One person, many identifiers: several devices and cleared cookies, joined by logins; the shop's user id is also
   HubSpot's `customer_id` and Zendesk's `external_id`; cookies that never log in; merged HubSpot contacts.
 - Family devices on which two people log in; the inbox support@example.com from which more than 20 people write;
-  placeholders ('undefined', 'test@test.com') where an identifier should be; visitors who denied consent.
+  placeholders ('undefined', 'test@test.com') where an identifier should be; visitors who denied
+  consent, whose events must not be read.
 - Both time zones change to summer time in the period; shopping has its weekly and daily rhythm.
 - The payment step fails on mobile devices: `checkout_error`, and far fewer purchases after it.
 - A first reply after more than 48 hours costs repeat purchases, ratings and recommendations.
 - paid_social never comes last before a purchase, but raises the purchases of later visits.
-- Web lines delivered twice, in a later day's file, or broken: counted per file in truth/ledger.csv.
+- Web lines delivered twice, in a later day's file, broken, or refused: counted per file in truth/ledger.csv.
 
 truth/planted.json gives each effect's parameters and its size in this draw. truth/identifiers.csv says whose each
 identifier is (`true_customer`) and which of them the exports can join (`linked_group`; a device with two accounts

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from journey_mining.sample.clock import Calendar, Ints
+from journey_mining.sample.clock import Calendar, Flags, Ints
 from journey_mining.sample.effects import PlantedEffects
 
 EVENT_LINE, REPEATED, TRUNCATED, NOT_UTF8, FAR_YEAR, NO_NAME = range(6)
@@ -32,15 +32,19 @@ class Layout:
         """Where each daily file begins, and the end of the last one."""
         return np.searchsorted(self.file_day, np.arange(days + 1)).astype(np.int64)
 
-    def count_kinds(self, days: int) -> dict[str, Ints]:
-        """Lines, events, duplicates, broken and late lines of each daily file."""
-        broken = self.kind >= TRUNCATED
+    def count_kinds(self, days: int, is_denied: Flags) -> dict[str, Ints]:
+        """Lines, events, duplicates, broken, refused and late lines of each daily file.
+
+        `is_denied`: web events whose visitor denied consent; what says so and can be read must be refused.
+        """
+        refused = is_denied[self.row] & ~np.isin(self.kind, (TRUNCATED, NOT_UTF8))
         flags = {
             "line_count": self.kind >= 0,
-            "event_count": self.kind == EVENT_LINE,
-            "duplicate_count": self.kind == REPEATED,
-            "broken_count": broken,
-            "late_count": self.is_late > 0,
+            "event_count": (self.kind == EVENT_LINE) & ~refused,
+            "duplicate_count": (self.kind == REPEATED) & ~refused,
+            "broken_count": (self.kind >= TRUNCATED) & ~refused,
+            "refused_count": refused,
+            "late_count": (self.is_late > 0) & ~refused,
         }
         return {name: np.bincount(self.file_day[flag], minlength=days) for name, flag in flags.items()}
 

@@ -1,10 +1,13 @@
-"""The key with which identifiers are hashed before anything is written."""
+"""The keys with which identifiers are hashed before anything is written: several may be known, one is active."""
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import os
+import re
 import secrets
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,54 +16,114 @@ import phonenumbers
 from journey_mining.errors import ConfigError
 
 KEY_VARIABLE = "JOURNEY_MINING_KEY"
-"""Environment variable that may hold the key, as hexadecimal digits (at least 32)."""
+"""Environment variable that may hold the keys, as hexadecimal digits (at least 32 each), oldest first."""
 _BLOCK_BYTES = 64
 
 
 @dataclass(frozen=True)
 class Pads:
-    """The two padded keys of HMAC (RFC 2104) and the key's public id."""
+    """The two padded keys of HMAC (RFC 2104), the key of row ids that follows from them, and the key's public id."""
 
     inner: bytes = field(repr=False)
     outer: bytes = field(repr=False)
+    row_key: str = field(repr=False)
+    """128 bits, hexadecimal: what makes ids of events and pseudonyms unguessable."""
     key_id: str
 
 
-def load_pads(private: Path) -> Pads:
-    """Pads of the key in the environment or in `private`/key, which is made (0600) when there is none."""
-    given = os.environ.get(KEY_VARIABLE)
-    return pads_of(_decode(given) if given else _key_file(private / "key"))
+def load_pads(private: Path, key_id: str | None = None) -> Pads:
+    """Pads of the active key: the one called `key_id`, or the newest; raises ConfigError when it is not known."""
+    keys = read_keys(private)
+    if key_id is None:
+        return pads_of(list(keys.values())[-1])
+    if key_id not in keys:
+        raise ConfigError(
+            f"identity.key_id: there is no key '{key_id}'.",
+            found="known: " + ", ".join(keys),
+            fix=f"name one of these, or add the key to {KEY_VARIABLE} or {private / 'key'}",
+        )
+    return pads_of(keys[key_id])
 
 
 def pads_of(key: bytes) -> Pads:
     """Pads of a key; a key longer than the block is hashed first, as RFC 2104 says."""
     block = (hashlib.sha256(key).digest() if len(key) > _BLOCK_BYTES else key).ljust(_BLOCK_BYTES, b"\0")
-    key_id = hashlib.sha256(b"journey-mining key id:" + key).hexdigest()[:8]
-    return Pads(bytes(b ^ 0x36 for b in block), bytes(b ^ 0x5C for b in block), key_id)
+    row_key = hmac.new(key, b"journey-mining row ids", hashlib.sha256).hexdigest()[:32]
+    return Pads(bytes(b ^ 0x36 for b in block), bytes(b ^ 0x5C for b in block), row_key, key_id_of(key))
 
 
-def _decode(text: str) -> bytes:
-    try:
-        key = bytes.fromhex(text.strip())
-    except ValueError as error:
+def key_id_of(key: bytes) -> str:
+    """The public name of a key, from which the key cannot be told: 8 hexadecimal digits."""
+    return hashlib.sha256(b"journey-mining key id:" + key).hexdigest()[:8]
+
+
+def read_keys(private: Path) -> dict[str, bytes]:
+    """Key id -> key, oldest first: those of the environment, or of `private`/key, which is made (0600) when missing."""
+    given = os.environ.get(KEY_VARIABLE)
+    if given and given.strip():
+        return _decode(given, KEY_VARIABLE)
+    path = private / "key"
+    if not path.exists():
+        _write_keys(path, [secrets.token_bytes(32)])
+    _require_private(path)
+    return _decode(path.read_text(encoding="ascii", errors="replace"), str(path))
+
+
+def add_key(private: Path) -> str:
+    """The id of a new key in `private`/key, which is from now on the newest; the older ones stay known."""
+    if os.environ.get(KEY_VARIABLE, "").strip():
         raise ConfigError(
-            f"{KEY_VARIABLE} is not hexadecimal.", fix="make one with: openssl rand -hex 32"
-        ) from error
-    if len(key) < 16:
-        raise ConfigError(f"{KEY_VARIABLE} is too short.", expected="at least 32 hexadecimal digits")
-    return key
-
-
-def _key_file(path: Path) -> bytes:
-    if path.exists():
-        return _decode(path.read_text(encoding="ascii"))
+            f"The keys come from {KEY_VARIABLE}.",
+            fix=f'add the new one there, after the others: {KEY_VARIABLE}="<old> $(openssl rand -hex 32)"',
+        )
     key = secrets.token_bytes(32)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    path = private / "key"
+    known = list(read_keys(private).values()) if path.exists() else []
+    _write_keys(path, [*known, key])
+    return key_id_of(key)
+
+
+def _decode(text: str, origin: str) -> dict[str, bytes]:
+    keys: dict[str, bytes] = {}
+    for number, part in enumerate(re.split(r"[\s,]+", text.strip()), 1):
+        try:
+            key = bytes.fromhex(part)
+        except ValueError as error:
+            raise ConfigError(
+                f"{origin}: key {number} is not hexadecimal.", fix="make one with: openssl rand -hex 32"
+            ) from error
+        if len(key) < 16:
+            raise ConfigError(
+                f"{origin}: key {number} is too short.",
+                expected="at least 32 hexadecimal digits",
+                fix="make one with: openssl rand -hex 32",
+            )
+        keys[key_id_of(key)] = key
+    return keys
+
+
+def _write_keys(path: Path, keys: list[bytes]) -> None:
+    """Write the file anew, readable by its owner only from the first byte on, by one rename."""
+    new = path.with_name("key.new")
+    new.unlink(missing_ok=True)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(key.hex())
+        file.write("".join(key.hex() + "\n" for key in keys))
         file.flush()
         os.fsync(file.fileno())
-    return key
+    os.replace(new, path)
+
+
+def _require_private(path: Path) -> None:
+    """Raise ConfigError when others than the owner may read or change the key file."""
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        raise ConfigError(
+            f"The key file {path} is open to others.",
+            found=f"mode {mode:04o}",
+            expected="0600",
+            fix=f"chmod 600 {path}; if others may have read it, make a new key with: journey-mining key --new",
+        )
 
 
 def phone_e164(text: str | None) -> str | None:

@@ -16,6 +16,7 @@ from journey_mining.errors import SourceError
 from journey_mining.models import fingerprint, sql_folder
 from journey_mining.sources.bytestream import RAW_KEPT_BYTES, checksum
 from journey_mining.sources.changes import begin_changes, recount_files, withdraw_files
+from journey_mining.sources.consent import consent_rules
 from journey_mining.sources.keys import Pads
 from journey_mining.sources.load import Batch, LoadedFile, load_batch
 from journey_mining.sources.presets import Preset, load_preset
@@ -88,6 +89,7 @@ def check_source(config: Config, name: str, source: Source, preset: Preset) -> N
             expected=f"the zone in which {preset.system} wrote its times",
             fix="add for example: timezone: Europe/Berlin",
         )
+    consent_rules(name, source, preset, locate(config.path, "sources", name, "consent"))
     known = {column for table in preset.tables.values() for column in table.columns}
     for column in source.columns:
         if column not in known:
@@ -135,9 +137,8 @@ def read_sources(
         with warehouse.transaction():
             fresh, gone = _settle_known(warehouse, name, found, totals, retry_quarantine, name in again)
             fresh += _withdraw_joined(warehouse, config, name, found, fresh, gone, totals)
-            _require_recognised(
-                config, name, preset, _read_fresh(warehouse, config, pads, name, fresh, totals)
-            )
+            files = _read_fresh(warehouse, config, pads, name, fresh, totals)
+            _require_recognised(warehouse, config, name, preset, files)
             warehouse.execute("delete from store.main.readings where source = $s", {"s": name})
             warehouse.execute(
                 "insert into store.main.readings values ($s, $f)",
@@ -306,7 +307,8 @@ def _enter(warehouse: Warehouse, name: str, preset: Preset, file: LoadedFile) ->
     identity = f"{name}\x1f{file.relative}\x1f{file.sha256}".encode()
     warehouse.execute(
         "insert into store.main.files values ($file_no, $file_id, $source, $system, $table_name, $path, $format, $sha256, "
-        "$byte_count, $modified_ns, $record_count, $item_count, $event_count, $duplicate_count, $quarantined_count, $status)",
+        "$byte_count, $modified_ns, $record_count, $item_count, $event_count, $duplicate_count, $quarantined_count, "
+        "$refused_count, $status)",
         {
             "file_no": file.file_no,
             "file_id": hashlib.sha256(identity).hexdigest()[:16],
@@ -323,6 +325,7 @@ def _enter(warehouse: Warehouse, name: str, preset: Preset, file: LoadedFile) ->
             "event_count": file.event_count,
             "duplicate_count": file.duplicate_count,
             "quarantined_count": file.quarantined_count,
+            "refused_count": file.refused_count,
             "status": _status(file),
         },
     )
@@ -336,7 +339,9 @@ def _status(file: LoadedFile) -> str:
     return file.status if file.shape.table else "unrecognised"
 
 
-def _require_recognised(config: Config, name: str, preset: Preset, files: list[LoadedFile]) -> None:
+def _require_recognised(
+    warehouse: Warehouse, config: Config, name: str, preset: Preset, files: list[LoadedFile]
+) -> None:
     """Raise SourceError when none of a source's new files is a table of its system."""
     strangers = [
         file for file in files if not file.shape.table and file.shape.format not in ("empty", "damaged")
@@ -347,9 +352,17 @@ def _require_recognised(config: Config, name: str, preset: Preset, files: list[L
         f"{table}: {', '.join(shape.requires)}" for table, shape in preset.tables.items() if shape.requires
     )
     lacking = _lacking(strangers[0], preset, config.sources[name])
+    # Of a file without a header the first row stands for the columns: it may hold people.
+    columns = [
+        row["label"]
+        for row in warehouse.rows(
+            "select label_of(unnest($columns::varchar[])) as label",
+            {"columns": list(strangers[0].shape.columns[:30])},
+        )
+    ]
     raise SourceError(
         f"{strangers[0].relative} {lacking}.",
-        found=", ".join(strangers[0].shape.columns[:30]) or "no columns",
+        found=", ".join(columns) or "no columns",
         expected=wanted,
         fix=f"map the columns under sources.{name}.columns in journey.yaml ({locate(config.path, 'sources', name)})",
     )

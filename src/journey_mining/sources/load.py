@@ -21,6 +21,7 @@ from journey_mining.models import find_models
 from journey_mining.sources.arrow import RecordReader, chain_batches
 from journey_mining.sources.bytestream import BadRecord, checksum
 from journey_mining.sources.changes import demote_events, list_deliveries
+from journey_mining.sources.consent import consent_rules, refuse_records
 from journey_mining.sources.keys import Pads, phone_e164
 from journey_mining.sources.presets import Preset, Table, duckdb_type
 from journey_mining.sources.shapes import Shape
@@ -71,6 +72,7 @@ class LoadedFile:
     event_count: int = 0
     duplicate_count: int = 0
     quarantined_count: int = 0
+    refused_count: int = 0
     status: Literal["read", "lookup"] = "read"
     bad: list[BadRecord] = field(default_factory=list)
 
@@ -117,6 +119,7 @@ def load_batch(warehouse: Warehouse, batch: Batch, config: Config, pads: Pads) -
         "json_files": [file.file_no for file in batch.files if file.shape.format in ("jsonl", "json")],
         "inner_pad": pads.inner,
         "outer_pad": pads.outer,
+        "row_key": pads.row_key,
         "poisoned": [value.lower() for value in config.identity.poisoned],
     }
     list_deliveries(warehouse, ((file.file_no, file.relative) for file in batch.files))
@@ -143,8 +146,9 @@ def _relations(warehouse: Warehouse, batch: Batch) -> Iterator[list[RecordReader
     readers: list[RecordReader] = []
     streams: list[str] = []
     kinds: dict[str, str] = {}
+    rules = consent_rules(batch.name, batch.source, batch.preset)
     for name, declared in batch.preset.tables.items():
-        table = declared.used(batch.preset.sql)
+        table = declared.used(batch.preset.sql + rules.get(name, ""))
         parts = []
         for kind, chosen in _readers_by_format(batch, name, table).items():
             streams.append(f"arrow_{name}_{kind}")
@@ -153,7 +157,7 @@ def _relations(warehouse: Warehouse, batch: Batch) -> Iterator[list[RecordReader
             parts.append(_text_select(streams[-1], table, kind, batch))
         parts += _parquet_selects(warehouse, batch, name, table)
         kinds[name] = "view" if batch.preset.is_streamed(name) else "table"
-        query = " union all ".join(parts or [_empty_select(table)])
+        query = refuse_records(" union all ".join(parts or [_empty_select(table)]), table, rules.get(name))
         warehouse.execute(f"create or replace temp {kinds[name]} read_{name} as {query}")
         for file in _files(batch, name):
             file.status = "lookup" if table.role == "lookup" else "read"
@@ -286,12 +290,18 @@ def _read_items(warehouse: Warehouse, batch: Batch) -> None:
 
 
 def _count_items(warehouse: Warehouse, batch: Batch) -> None:
-    """Take the items of each file; every record that was read must have a first item, and only one."""
-    query = "select file_no, count(*) as items, count(*) filter (where item = 1) as firsts from read_items group by file_no"
+    """Take the items of each file; every record that was read must have a first item, and only one.
+
+    Items of records without consent (see sources.consent) are counted and go.
+    """
+    query = (
+        "select abs(file_no) as file_no, count(*) as items, count(*) filter (where item = 1) as firsts, "
+        "count(*) filter (where file_no < 0) as refused from read_items group by abs(file_no)"
+    )
     found = {row["file_no"]: row for row in warehouse.rows(query)}
     for file in batch.files:
-        row = found.get(file.file_no, {"items": 0, "firsts": 0})
-        file.item_count = row["items"] + len(file.bad)
+        row = found.get(file.file_no, {"items": 0, "firsts": 0, "refused": 0})
+        file.item_count, file.refused_count = row["items"] + len(file.bad), row["refused"]
         if file.status == "read" and row["firsts"] + len(file.bad) != file.record_count:
             raise SourceError(
                 f"sources.{batch.name}: the preset '{batch.preset.system}' lost or repeated records of {file.relative}.",
@@ -299,6 +309,8 @@ def _count_items(warehouse: Warehouse, batch: Batch) -> None:
                 expected=f"one for each of {file.record_count - len(file.bad):,} records",
                 fix="let the preset's select give every record an item 1; it may not filter",
             )
+    if any(file.refused_count for file in batch.files):
+        warehouse.execute("delete from temp.main.read_items where file_no < 0")
 
 
 def _require_zone(warehouse: Warehouse, batch: Batch) -> None:

@@ -44,6 +44,8 @@ class Table(BaseModel):
     """Field separator where it is fixed; a tab means that quotes are plain characters."""
     header_rows: int = 1
     """Rows of a CSV file before the first record."""
+    consent: str | None = None
+    """A SQL predicate over the columns: records of which it is not true lack consent and are refused."""
     header_marker: str | None = None
     """Regular expression at the beginning of a cell that marks one more header row, where a file has it."""
 

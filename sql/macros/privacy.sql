@@ -1,0 +1,50 @@
+-- What may be written: labels without people in them, and pseudonyms of what names a person or a visit.
+
+-- One regular expression for all that a label may hide, so that ordinary labels cost one look.
+create or replace temp macro is_suspect(label) as
+    regexp_matches(label, '[@＠%?;]|[0-9][0-9 ().\-/]{5,}[0-9]|[A-Za-z0-9_-]{32}|eyJ');
+
+-- A label (an event's name, a status, a campaign) without e-mail addresses, phone numbers, tokens and queries in it.
+-- Bare numbers stay: campaigns and deals are called by them.
+create or replace temp macro label_of(label) as
+    case
+        when not is_suspect(label) then label
+        else
+            regexp_replace(
+                regexp_replace(
+                    regexp_replace(
+                        regexp_replace(
+                            label,
+                            -- The query of an address.
+                            '(?:[?;]|%3[fFbB])[^\s?]*(?:=|%3[dD])\S*', '', 'g'
+                        ),
+                        '[^\s@＠:/=&?;,<>"''()\[\]|]+(?:@|＠|%(?:25)*40|%EF%BC%A0)[^\s@＠:/=&?;,<>"''()\[\]|]+',
+                        ':email', 'g'
+                    ),
+                    '(?:\+|%2[bB]|\b00)(?:[ ()./-]|%20)*[1-9](?:(?:[ ()./-]|%20)*[0-9]){7,14}'
+                    || '|\(?\b0[1-9][0-9]{1,4}\)?(?:[ /.-]|%20)[0-9][0-9 /.-]{4,}[0-9]'
+                    || '|\(?\b[2-9][0-9]{2}\)?(?:[ .-]|%20)[0-9]{3}(?:[ .-]|%20)[0-9]{4}\b',
+                    ':phone', 'g'
+                ),
+                'eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*'
+                || '|\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b|[A-Za-z0-9]{32,}|[A-Za-z0-9_-]{60,}',
+                ':id', 'g'
+            )
+    end;
+
+-- A stable stand-in, 64 bits of a hash that only the holder of the key can make: of agents and visits, of which there
+-- are many, and which need no second hash against forgery (as HMAC has it): nobody is asked to trust them.
+create or replace temp macro pseudonym_of(kind, content, row_key) as
+    case when content is not null then left(md5(concat_ws(chr(31), row_key, kind, content)), 16) end;
+
+-- The id of an order, ticket or deal is what it is in its system, unless it is a person's address or number.
+create or replace temp macro object_id_of(object_type, object_id, row_key) as
+    case
+        -- A person is no object: the ids of people are identifiers, and leave the batch hashed only.
+        when is_person_type(coalesce(object_type, '')) then null
+        when regexp_matches(
+            object_id, '@|＠|%(?:25)*40|%EF%BC%A0|^ *(?:\+|%2[bB]|\b00)(?:(?:[ ()./-]|%20)*[0-9]){8,15} *$'
+        )
+            then pseudonym_of('object', object_id, row_key)
+        else object_id
+    end;
