@@ -25,6 +25,7 @@ from journey_mining.pipeline import (
     resolve_identities,
 )
 from journey_mining.publication import Home
+from journey_mining.sources.changes import end_changes
 from journey_mining.sources.keys import pads_of
 from journey_mining.sources.load import register_functions
 from journey_mining.warehouse import Warehouse, open_warehouse
@@ -180,6 +181,7 @@ class Lab:
         config = load_config(config_path)
         context = self._context(config)
         context.wanted_cutoff = moment(cutoff) if cutoff else None
+        end_changes(self.warehouse)
         for step in (
             read_exports,
             classify_touchpoints,

@@ -91,3 +91,7 @@ select
     case when d.reason is not null then d.raw end as raw
 from described as d
 left join identifier_lists as i on d.identifiers = i.identifiers
+left join erased_lists as x on d.identifiers = x.identifiers
+-- What names an erased person, or is older than the retention, is not let in.
+where x.identifiers is null
+    and (d.reason is not null or d.occurred_us >= $horizon_us)

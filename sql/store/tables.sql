@@ -123,3 +123,16 @@ create table if not exists store.main.derivation (
     fingerprint varchar not null,
     cutoff_us bigint not null
 );
+
+-- Erased persons: keyed hashes of their identifiers, so that later loads leave them out.
+create table if not exists store.main.tombstones (
+    identifier_hash uuid not null,
+    key_id varchar not null,
+    erased_at timestamp not null
+);
+
+-- What the retention has removed, so that it is not read again.
+create table if not exists store.main.retention (
+    retention_us bigint not null,
+    horizon_us bigint not null
+);

@@ -117,6 +117,47 @@ def run(config_path: Path, cutoff: str | None, rebuild: bool, engine: str, as_js
 
 @main.command()
 @_CONFIG
+@click.option("--email", "emails", multiple=True, help="An e-mail address of the person; may be given again.")
+@click.option("--phone", "phones", multiple=True, help="A phone number, international (+49 …).")
+@click.option("--user-id", "user_ids", multiple=True, help="An account's id.")
+@click.option(
+    "--identifier", "others", multiple=True, help="Any other kind: kind=value, such as cookie=123.456."
+)
+@click.option("--file", "file", type=click.Path(path_type=Path), help="A CSV file of requests: kind,value.")
+@_JSON
+def forget(
+    config_path: Path,
+    emails: tuple[str, ...],
+    phones: tuple[str, ...],
+    user_ids: tuple[str, ...],
+    others: tuple[str, ...],
+    file: Path | None,
+    as_json: bool,
+) -> None:
+    """Erase persons from all that was written, old snapshots included, and keep them out of later runs.
+
+    Publishes a new snapshot, removes every older one, and writes a receipt that says what was removed and what is out
+    of reach.
+    """
+    from journey_mining.erasure import describe_receipt, read_requests, requests_of
+    from journey_mining.pipeline import forget_all
+    from journey_mining.progress import step_teller
+
+    given = {"email": emails, "phone": phones, "user_id": user_ids}
+    requests = [*requests_of(given, others), *(read_requests(file) if file else ())]
+    if not requests:
+        raise click.UsageError("Name the person: --email, --phone, --user-id, --identifier or --file.")
+    with step_teller(quiet=as_json) as tell:
+        _, receipt = forget_all(config_path, requests, tell)
+    if as_json:
+        _print_json(receipt)
+        return
+    for line in describe_receipt(receipt):
+        click.echo(line)
+
+
+@main.command()
+@_CONFIG
 def serve(config_path: Path) -> None:
     """Run every night, as `schedule:` says, until stopped (with Prefect; needs no server)."""
     import subprocess

@@ -197,6 +197,8 @@ class Config(Parameters):
     feedback: Feedback = Feedback()
     schedule: Schedule = Schedule()
     report: Report = Report()
+    retention: Duration | None = None
+    """Events older than this, counted back from the cutoff, are erased; None keeps all."""
     keep_snapshots: int = Field(5, ge=1)
     """Published snapshots that are kept."""
     memory_limit: str = "6GB"
@@ -215,6 +217,11 @@ class Config(Parameters):
     def home_dir(self) -> Path:
         """Absolute home folder."""
         return (self._path.parent / self.home).resolve()
+
+    @property
+    def retention_us(self) -> int | None:
+        """The retention, microseconds."""
+        return None if self.retention is None else round(self.retention.total_seconds() * 1_000_000)
 
     @cached_property
     def fingerprint(self) -> str:

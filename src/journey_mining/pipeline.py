@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,18 +19,20 @@ import duckdb
 
 from journey_mining import audits
 from journey_mining.config import Config, load_config
+from journey_mining.erasure import ErasureRequest, erase_persons, expire_events, scrub_quarantine
 from journey_mining.errors import ConfigError, JourneyMiningError, SourceError
 from journey_mining.identity import resolve_components
-from journey_mining.inheritance import inherit_store, write_store_key
+from journey_mining.inheritance import Inheritance, inherit_store, write_store_key
 from journey_mining.models import ancestors, find_models, fingerprint, model_fingerprint, sql_folder
 from journey_mining.publication import DATABASE, Home, locked, publish, start_working_copy
 from journey_mining.renewal import Renewal, derivation_before, write_derivation
-from journey_mining.sources.changes import settle_changes
+from journey_mining.sources.changes import begin_changes, end_changes, recount_files, settle_changes
+from journey_mining.sources.erased import carry_tombstones
 from journey_mining.sources.keys import Pads, load_pads
 from journey_mining.sources.ledger import read_sources
 from journey_mining.sources.load import register_functions
 from journey_mining.touchpoints import check_rules, match_rules
-from journey_mining.warehouse import Warehouse, first_line, open_warehouse
+from journey_mining.warehouse import Warehouse, first_line, open_warehouse, rewrite_database
 
 NEVER_US = 1 << 61
 """Microseconds that no journey outlives: what `expiry: never` means to the models."""
@@ -55,6 +57,10 @@ class RunContext:
     cutoff_us: int = 0
     renewal: Renewal | None = None
     """How the published tables are renewed; None: they are computed anew."""
+    requests: Sequence[ErasureRequest] = ()
+    """Persons whom this run forgets."""
+    erases: bool = False
+    """Whether bytes must go: both files are written anew, and older snapshots are removed."""
     summary: dict[str, Any] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
     published: Path | None = None
@@ -109,9 +115,16 @@ class Step:
 
 @contextmanager
 def open_run(
-    config_path: Path, cutoff: str | None = None, rebuild: bool = False, retry_quarantine: bool = False
+    config_path: Path,
+    cutoff: str | None = None,
+    rebuild: bool = False,
+    retry_quarantine: bool = False,
+    requests: Sequence[ErasureRequest] = (),
 ) -> Iterator[RunContext]:
-    """A run under the home's lock, on a working copy; nothing is published unless the publish step is reached."""
+    """A run under the home's lock, on a working copy; nothing is published unless the publish step is reached.
+
+    With `requests` the run forgets these persons first.
+    """
     config = load_config(config_path)
     check_rules(config)
     wanted = parse_cutoff(cutoff)
@@ -124,9 +137,10 @@ def open_run(
         warehouse = _open(config, home, working)
         context = RunContext(
             config, home, run_id, datetime.now(UTC), working, warehouse, pads, wanted, retry_quarantine,
-            inherited.reads_again,
+            inherited.reads_again, requests=requests,
         )  # fmt: skip
         try:
+            _carry_over(context, inherited)
             write_store_key(warehouse, pads.key_id)
             if rebuild:
                 warehouse.execute("delete from store.main.derivation")
@@ -146,6 +160,20 @@ def _open(config: Config, home: Home, working: Path) -> Warehouse:
     )
 
 
+def _carry_over(context: RunContext, inherited: Inheritance) -> None:
+    """What outlives even a store that is not kept; raises ConfigError when persons would be forgotten in vain."""
+    name = context.home.current_name()
+    if inherited.keeps_store:
+        return
+    if context.requests:
+        raise ConfigError(
+            "Nothing that the configuration describes is published yet, so that nobody can be looked up.",
+            fix="publish first: journey-mining run; then forget",
+        )
+    if name and context.home.store_of(name).is_file():
+        carry_tombstones(context.warehouse, str(context.home.store_of(name)))
+
+
 def parse_cutoff(text: str | None) -> datetime | None:
     """The moment that `text` (ISO 8601, UTC when it names no zone) states; raises ConfigError."""
     if text is None:
@@ -161,10 +189,14 @@ def parse_cutoff(text: str | None) -> datetime | None:
 
 def read_exports(context: RunContext) -> Counts:
     """Read new and changed files into the store, and settle the cutoff."""
+    begin_changes(context.warehouse)
+    _forget_persons(context)
     totals = read_sources(
         context.warehouse, context.config, context.pads, context.retry_quarantine, context.reads_again
     )
+    scrub_quarantine(context.warehouse, context.pads)
     _settle_cutoff(context)
+    expired = _expire(context)
     events = int(
         context.warehouse.value(
             "select count(*) from staged_events where occurred_us <= $c", {"c": context.cutoff_us}
@@ -173,7 +205,7 @@ def read_exports(context: RunContext) -> Counts:
     if events == 0:
         raise _no_events(context)
     _plan_renewal(context)
-    return {**totals, "events": events, "cutoff": context.cutoff_at.isoformat()}
+    return {**totals, **expired, "events": events, "cutoff": context.cutoff_at.isoformat()}
 
 
 def _no_events(context: RunContext) -> SourceError:
@@ -204,12 +236,34 @@ def _settle_cutoff(context: RunContext) -> None:
     context.cutoff_us = int(latest) if latest is not None else now_us
 
 
+def _forget_persons(context: RunContext) -> None:
+    """Erase the persons who ask, once: a step that is tried again goes on with what it had done."""
+    if context.requests and "erasure" not in context.summary:
+        with context.warehouse.transaction():
+            at = context.started_at.replace(tzinfo=None)
+            receipt = erase_persons(context.warehouse, context.pads, context.requests, at)
+        context.summary["erasure"] = receipt
+        context.erases = True
+
+
+def _expire(context: RunContext) -> Counts:
+    """Erase what is older than the retention."""
+    if context.config.retention_us is None:
+        return {}
+    with context.warehouse.transaction():
+        counts = expire_events(context.warehouse, context.config.retention_us, context.cutoff_us)
+        recount_files(context.warehouse)
+    context.erases = context.erases or any(counts.values())
+    return {"expired_events": counts["events"]}
+
+
 def _plan_renewal(context: RunContext) -> None:
     """Renew the published tables when they were computed in the same way, and for no later cutoff."""
     before = derivation_before(context.warehouse, derivation_fingerprint(context))
     if before is not None and before <= context.cutoff_us:
         settle_changes(context.warehouse)
         context.renewal = Renewal(context.warehouse, context.parameters, before)
+    end_changes(context.warehouse)
 
 
 def derivation_fingerprint(context: RunContext) -> str:
@@ -396,8 +450,14 @@ def publish_snapshot(context: RunContext) -> Counts:
     """Close the files and make them the published snapshot by one rename."""
     _write_run(context)
     context.warehouse.close()
+    if context.erases:
+        for file in (DATABASE, "store.duckdb"):
+            rewrite_database(context.working_dir / file)
     context.published = publish(
-        context.home, context.working_dir, context.name, context.config.keep_snapshots
+        context.home,
+        context.working_dir,
+        context.name,
+        1 if context.erases else context.config.keep_snapshots,
     )
     return {"snapshot": context.name}
 
@@ -464,3 +524,35 @@ def run_all(
             if tell is not None:
                 tell(step.name, counts, context.timings[step.name])
     return context
+
+
+def forget_all(
+    config_path: Path,
+    requests: Sequence[ErasureRequest],
+    tell: Callable[[str, Counts, float], None] | None = None,
+) -> tuple[RunContext, dict[str, Any]]:
+    """A published run that forgets persons, and the receipt, which is also written to private/receipts."""
+    with open_run(config_path, requests=requests) as context:
+        for step in STEPS:
+            counts = run_step(context, step)
+            if tell is not None:
+                tell(step.name, counts, context.timings[step.name])
+    return context, write_receipt(context)
+
+
+def write_receipt(context: RunContext) -> dict[str, Any]:
+    """What a published run forgot, and what is out of reach; written to private/receipts/<snapshot>.json."""
+    receipt = {
+        "run_id": context.run_id,
+        "erased_at": context.started_at.isoformat(timespec="seconds"),
+        **context.summary["erasure"],
+        "rewritten": [f"snapshots/{context.name}/{DATABASE}", f"private/{context.name}.duckdb"],
+        "removed": "every other snapshot, with its report and its private store",
+    }
+    folder = context.home.private / "receipts"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    text = json.dumps(receipt, indent=2, ensure_ascii=False) + "\n"
+    path = folder / f"{context.name}.json"
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o600)
+    return {**receipt, "receipt": str(path)}

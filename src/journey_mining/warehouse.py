@@ -151,6 +151,20 @@ def open_warehouse(
     return Warehouse(connection)
 
 
+def rewrite_database(path: Path) -> None:
+    """Write a closed database file anew: what was deleted from it leaves its bytes too."""
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    with duckdb.connect(
+        config={**OFFLINE_SETTINGS, "temp_directory": str(path.parent / "spill")}
+    ) as connection:
+        connection.execute(f"attach {quoted(str(path))} as former (read_only)")
+        connection.execute(f"attach {quoted(str(new))} as anew (storage_version {quoted(STORAGE_VERSION)})")
+        connection.execute("copy from database former to anew")
+        connection.execute("checkpoint anew")
+    os.replace(new, path)
+
+
 def load_macros(connection: Connection) -> None:
     """Create the temporary macros of sql/macros, which presets and models share."""
     for path in sorted((sql_folder() / "macros").glob("*.sql")):

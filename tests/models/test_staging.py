@@ -11,6 +11,7 @@ import pytest
 
 from journey_mining.models import find_models
 from journey_mining.sources.changes import begin_changes, demote_events, list_deliveries
+from journey_mining.sources.erased import list_erased
 from journey_mining.sources.keys import pads_of
 from journey_mining.sources.load import ITEM_COLUMNS, STORED
 from readable import cells, micros
@@ -54,7 +55,9 @@ def stage(lab: Lab, text: str, **parameters: Any) -> None:
     )
     pads = pads_of(KEY)
     bound = {"source": "shop", "keeps_repeats": False, "json_files": [], "poisoned": []}
-    bound |= {"inner_pad": pads.inner, "outer_pad": pads.outer, "row_key": pads.row_key, **parameters}
+    bound |= {"inner_pad": pads.inner, "outer_pad": pads.outer, "row_key": pads.row_key}
+    bound |= {"horizon_us": 0, **parameters}
+    list_erased(lab.warehouse, pads)
     list_deliveries(lab.warehouse, ((number, f"file {number}") for number in (1, 2, 3)))
     for model in find_models("staging").values():
         lab.warehouse.build(model, bound)

@@ -18,15 +18,24 @@ CONTENT = (
 
 
 def begin_changes(warehouse: Warehouse) -> None:
-    """Create the empty temporary tables that note what leaves the store in this run."""
+    """Create the empty temporary tables that note what leaves the store in this run, unless they are there.
+
+    A step that is tried again goes on with what it had noted.
+    """
     warehouse.execute(
-        "create or replace temporary table withdrawn_events as "
+        "create temporary table if not exists withdrawn_events as "
         "select *, cast(null as varchar) as file_id from store.main.staged_events where false"
     )
     warehouse.execute(
-        "create or replace temporary table first_delivery as "
+        "create temporary table if not exists first_delivery as "
         "select coalesce(max(file_no), 0) + 1 as file_no from store.main.files"
     )
+
+
+def end_changes(warehouse: Warehouse) -> None:
+    """Drop these tables."""
+    for name in ("withdrawn_events", "first_delivery"):
+        warehouse.execute(f"drop table if exists temp.main.{name}")
 
 
 def list_deliveries(warehouse: Warehouse, files: Iterable[tuple[int, str]] = ()) -> None:
@@ -78,6 +87,16 @@ def demote_events(warehouse: Warehouse) -> None:
 
 def _replace_events(warehouse: Warehouse, leaving: str, following: str | None) -> None:
     """Delete the events of one temporary table, noting what they were, and insert those of another."""
+    _note_withdrawn(warehouse, leaving)
+    warehouse.execute(
+        f"delete from store.main.staged_events where event_id in (select event_id from temp.main.{leaving})"
+    )
+    if following is not None:
+        warehouse.execute(f"insert into store.main.staged_events by name from temp.main.{following}")
+
+
+def _note_withdrawn(warehouse: Warehouse, leaving: str) -> None:
+    """Note what events were in the last run."""
     warehouse.execute(
         f"""insert into temp.main.withdrawn_events by name
         select e.*, f.file_id from temp.main.{leaving} as e
@@ -85,11 +104,36 @@ def _replace_events(warehouse: Warehouse, leaving: str, following: str | None) -
         where e.event_id not in (select event_id from temp.main.withdrawn_events)
             and e.file_no < (select file_no from temp.main.first_delivery)"""
     )
+
+
+def delete_events(warehouse: Warehouse, condition: str) -> dict[str, int]:
+    """Delete events and duplicates for good, and the identifiers that only they carried; returns the numbers.
+
+    The ledger counts them as refused.
+    """
+    counts = {}
+    for table in ("staged_events", "duplicates"):
+        warehouse.execute(
+            f"create or replace temporary table leaving_{table} as select * from store.main.{table} where {condition}"
+        )
+        counts[table] = int(warehouse.value(f"select count(*) from leaving_{table}"))
+        warehouse.execute(f"delete from store.main.{table} where {condition}")
+        warehouse.execute(
+            f"""update store.main.files as f set refused_count = f.refused_count + n.item_count
+            from (select file_no, count(*) as item_count from leaving_{table} group by file_no) as n
+            where f.file_no = n.file_no"""
+        )
+    _note_withdrawn(warehouse, "leaving_staged_events")
     warehouse.execute(
-        f"delete from store.main.staged_events where event_id in (select event_id from temp.main.{leaving})"
+        """delete from store.main.identifier_sets
+        where identity_key in (
+                select identity_key from leaving_staged_events union select identity_key from leaving_duplicates)
+            and identity_key not in (select identity_key from store.main.staged_events where identity_key is not null)
+            and identity_key not in (select identity_key from store.main.duplicates where identity_key is not null)"""
     )
-    if following is not None:
-        warehouse.execute(f"insert into store.main.staged_events by name from temp.main.{following}")
+    for table in counts:
+        warehouse.execute(f"drop table temp.main.leaving_{table}")
+    return {"events": counts["staged_events"], "duplicates": counts["duplicates"]}
 
 
 def settle_changes(warehouse: Warehouse) -> None:

@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import phonenumbers
@@ -29,20 +29,23 @@ class Pads:
     row_key: str = field(repr=False)
     """128 bits, hexadecimal: what makes ids of events and pseudonyms unguessable."""
     key_id: str
+    others: tuple[Pads, ...] = ()
+    """Those of the other known keys: persons may have been erased under them."""
 
 
 def load_pads(private: Path, key_id: str | None = None) -> Pads:
     """Pads of the active key: the one called `key_id`, or the newest; raises ConfigError when it is not known."""
     keys = read_keys(private)
     if key_id is None:
-        return pads_of(list(keys.values())[-1])
+        key_id = list(keys)[-1]
     if key_id not in keys:
         raise ConfigError(
             f"identity.key_id: there is no key '{key_id}'.",
             found="known: " + ", ".join(keys),
             fix=f"name one of these, or add the key to {KEY_VARIABLE} or {private / 'key'}",
         )
-    return pads_of(keys[key_id])
+    others = tuple(pads_of(key) for name, key in keys.items() if name != key_id)
+    return replace(pads_of(keys[key_id]), others=others)
 
 
 def pads_of(key: bytes) -> Pads:

@@ -109,6 +109,7 @@ def reading_fingerprint(config: Config, name: str) -> str:
     settings = {
         "source": config.sources[name].model_dump(mode="json"),
         "poisoned": config.identity.poisoned,
+        "retention": config.retention_us,
         "engine": duckdb.__version__,
     }
     text = json.dumps(settings, sort_keys=True) + fingerprint([*shared, *([own] if own.is_file() else [])])

@@ -22,6 +22,7 @@ from journey_mining.sources.arrow import RecordReader, chain_batches
 from journey_mining.sources.bytestream import BadRecord, checksum
 from journey_mining.sources.changes import demote_events, list_deliveries
 from journey_mining.sources.consent import consent_rules, refuse_records
+from journey_mining.sources.erased import horizon_us, list_erased
 from journey_mining.sources.keys import Pads, phone_e164
 from journey_mining.sources.presets import Preset, Table, duckdb_type
 from journey_mining.sources.shapes import Shape
@@ -120,14 +121,17 @@ def load_batch(warehouse: Warehouse, batch: Batch, config: Config, pads: Pads) -
         "inner_pad": pads.inner,
         "outer_pad": pads.outer,
         "row_key": pads.row_key,
+        "horizon_us": horizon_us(warehouse, config.retention_us),
         "poisoned": [value.lower() for value in config.identity.poisoned],
     }
+    list_erased(warehouse, pads)
     list_deliveries(warehouse, ((file.file_no, file.relative) for file in batch.files))
     for model in find_models("staging").values():
         warehouse.build(model, parameters)
     _require_zone(warehouse, batch)
+    _count_refused(warehouse, batch)
     _store(warehouse, batch)
-    for name in ("read_items", "read_bad_records", *find_models("staging")):
+    for name in ("read_items", "read_bad_records", "erased_lists", *find_models("staging")):
         warehouse.execute(f"drop table temp.main.{name}")
 
 
@@ -311,6 +315,16 @@ def _count_items(warehouse: Warehouse, batch: Batch) -> None:
             )
     if any(file.refused_count for file in batch.files):
         warehouse.execute("delete from temp.main.read_items where file_no < 0")
+
+
+def _count_refused(warehouse: Warehouse, batch: Batch) -> None:
+    """Count the items that were read and not staged: of erased persons, or older than the retention."""
+    query = """select file_no, sum(n) as refused from (
+        select file_no, count(*) as n from read_items group by file_no
+        union all select file_no, -count(*) from staged_items group by file_no) group by file_no"""
+    refused = {row["file_no"]: int(row["refused"]) for row in warehouse.rows(query)}
+    for file in batch.files:
+        file.refused_count += refused.get(file.file_no, 0)
 
 
 def _require_zone(warehouse: Warehouse, batch: Batch) -> None:

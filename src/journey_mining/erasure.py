@@ -1,0 +1,253 @@
+"""Erasure: a person who asks, or the end of the retention, takes events, identities and quarantined bytes out.
+
+What remains of an erased person is a tombstone: the keyed hashes of the identifiers, which keep later loads from
+bringing the person back. The step that publishes rewrites both files, since a deleted row's bytes would stay in them.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import pyarrow as pa
+
+from journey_mining.errors import ConfigError
+from journey_mining.sources.changes import delete_events
+from journey_mining.sources.keys import Pads
+from journey_mining.warehouse import Warehouse
+
+OUT_OF_REACH = (
+    "the source exports, which still hold the person (see sources)",
+    "copies that analysts made of reports, query results and databases",
+    "backups and copies of the home folder that others made",
+)
+"""What a receipt says that erasure cannot touch."""
+_TOKEN = re.compile(rb"""[^\s"',;:{}\[\]<>()|=&?\\]+""")
+_BLANKS = b" \t\r\n\"'"
+
+
+@dataclass(frozen=True)
+class ErasureRequest:
+    """One identifier of a person who asks to be forgotten."""
+
+    kind: str
+    """email, phone, user_id, cookie or another kind of identifier."""
+    value: str = field(repr=False)
+
+
+def read_requests(path: Path) -> list[ErasureRequest]:
+    """The requests in a CSV file with the columns kind and value, one identifier a row; raises ConfigError."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read.", fix="save it as a UTF-8 CSV file") from error
+    if not rows or not {"kind", "value"} <= rows[0].keys():
+        raise ConfigError(
+            f"{path} holds no requests.",
+            expected="a header kind,value and one identifier a row",
+            fix="for example: email,anna@example.org",
+        )
+    lacking = [number for number, row in enumerate(rows, 2) if not row["kind"] or not row["value"]]
+    if lacking:
+        raise ConfigError(
+            f"{path}:{lacking[0]}: a request lacks its kind or its value.", fix="complete the row"
+        )
+    return [ErasureRequest(row["kind"].strip(), row["value"].strip()) for row in rows]
+
+
+def requests_of(given: Mapping[str, Sequence[str]], others: Sequence[str] = ()) -> list[ErasureRequest]:
+    """Requests from values by kind, and from texts such as cookie=123; raises ConfigError when one names nothing."""
+    pairs = [(kind, value) for kind, values in given.items() for value in values]
+    for text in others:
+        kind, separator, value = text.partition("=")
+        if not separator or not kind.strip():
+            raise ConfigError(
+                "An identifier lacks its kind.",
+                expected="kind=value",
+                fix="for example: --identifier cookie=123.456",
+            )
+        pairs.append((kind.strip(), value))
+    if empty := [kind for kind, value in pairs if not value.strip()]:
+        raise ConfigError(f"A request by {empty[0]} is empty.", fix="name the identifier of the person")
+    return [ErasureRequest(kind, value.strip()) for kind, value in pairs]
+
+
+def describe_receipt(receipt: Mapping[str, Any]) -> list[str]:
+    """A receipt in lines to read."""
+    lines = [
+        f"forgot {receipt['persons']} persons: {receipt['identifiers']} identifiers, {receipt['events']} events, "
+        f"{receipt['duplicates']} repeats, {receipt['quarantined']} quarantined records",
+        f"removed: {receipt['removed']}",
+    ]
+    lines += [f"{one}: not known; later loads leave it out" for one in receipt["not_known"]]
+    lines += [
+        f"{one}: names nobody, or several; nothing was removed for it" for one in receipt["name_nobody"]
+    ]
+    lines += [f"still in {row['path']}: {row['record_count']} records" for row in receipt["sources"]]
+    lines += [f"out of reach: {text}" for text in receipt["out_of_reach"]]
+    return [*lines, f"receipt: {receipt['receipt']}"]
+
+
+def erase_persons(
+    warehouse: Warehouse, pads: Pads, requests: Sequence[ErasureRequest], erased_at: Any
+) -> dict[str, Any]:
+    """Take persons out of the store; the receipt, which names nobody.
+
+    A person is the customer that an identifier belongs to, with all identifiers that were joined into it.
+    """
+    _hash_requests(warehouse, pads, requests)
+    found = warehouse.rows(
+        """select r.number, r.kind, r.identifier_hash is null or r.is_poisoned as is_void,
+            coalesce(i.is_shared, false) as is_shared, i.customer_id is not null as is_known
+        from erasure_requests as r left join identities as i on r.identifier_hash = i.identifier_hash order by r.number"""
+    )
+    _list_identifiers(warehouse)
+    persons = int(warehouse.value("select count(*) from erased_customers"))
+    warehouse.execute(
+        "insert into store.main.tombstones select identifier_hash, $k, $at from erased_identifiers "
+        "where identifier_hash not in (select identifier_hash from store.main.tombstones)",
+        {"k": pads.key_id, "at": erased_at},
+    )
+    sources = warehouse.rows(
+        """select f.source, f.path, count(*) as record_count
+        from (select file_no, identity_key from staged_events union all select file_no, identity_key from duplicates) as e
+        inner join files as f on e.file_no = f.file_no
+        where e.identity_key in (select identity_key from erased_keys) group by f.source, f.path order by f.source, f.path"""
+    )
+    counts = delete_events(warehouse, "identity_key in (select identity_key from erased_keys)")
+    scrubbed = scrub_quarantine(warehouse, pads, [request.value for request in requests])
+    return {
+        "requests": len(requests),
+        "persons": persons,
+        "not_known": [_named(row) for row in found if not row["is_known"] and not row["is_void"]],
+        "name_nobody": [_named(row) for row in found if row["is_void"] or row["is_shared"]],
+        "identifiers": int(warehouse.value("select count(*) from erased_identifiers")),
+        **counts,
+        "quarantined": scrubbed,
+        "sources": sources,
+        "out_of_reach": list(OUT_OF_REACH),
+    }
+
+
+def _named(row: dict[str, Any]) -> str:
+    return f"request {row['number']} ({row['kind']})"
+
+
+def _hash_requests(warehouse: Warehouse, pads: Pads, requests: Sequence[ErasureRequest]) -> None:
+    table = pa.table(
+        {
+            "number": pa.array(range(1, len(requests) + 1), pa.int32()),
+            "kind": pa.array([request.kind for request in requests], pa.string()),
+            "content": pa.array([request.value for request in requests], pa.string()),
+        }
+    )
+    warehouse.connection.register("given_requests", table)
+    warehouse.execute(
+        """create or replace temporary table erasure_requests as
+        with normalised as (
+            select number, kind, identifier_normal(kind, content) as normal from given_requests
+        )
+        select number, kind, coalesce(is_poisoned(kind, normal), false) as is_poisoned,
+            identifier_hash_of(kind, normal, $inner, $outer) as identifier_hash
+        from normalised""",
+        {"inner": pads.inner, "outer": pads.outer},
+    )
+    warehouse.connection.unregister("given_requests")
+
+
+def _list_identifiers(warehouse: Warehouse) -> None:
+    """Create erased_customers, erased_identifiers and erased_keys; a shared identifier names nobody."""
+    warehouse.execute(
+        """create or replace temporary table erased_customers as
+        select distinct i.customer_id from identities as i
+        inner join erasure_requests as r on i.identifier_hash = r.identifier_hash
+        where not i.is_shared and not r.is_poisoned"""
+    )
+    warehouse.execute(
+        """create or replace temporary table erased_identifiers as
+        select identifier_hash from identities where customer_id in (select customer_id from erased_customers)
+        union
+        select r.identifier_hash from erasure_requests as r
+        left join identities as i on r.identifier_hash = i.identifier_hash
+        where r.identifier_hash is not null and not r.is_poisoned and not coalesce(i.is_shared, false)"""
+    )
+    warehouse.execute(
+        """create or replace temporary table erased_keys as
+        select identity_key from identity_customers where customer_id in (select customer_id from erased_customers)
+        union
+        select identity_key from identifier_sets where identifier_hash in (select identifier_hash from erased_identifiers)"""
+    )
+
+
+def scrub_quarantine(warehouse: Warehouse, pads: Pads, values: Iterable[str] = ()) -> int:
+    """Remove the raw bytes of quarantined records that name an erased person; returns how many.
+
+    A record names a person when it holds one of `values`, or a word whose keyed hash is a tombstone.
+    """
+    if not warehouse.value("select count(*) from tombstones"):
+        return 0
+    wanted = [value.encode().lower() for value in values]
+    rows = warehouse.execute(
+        "select file_no, line, item, raw from quarantine where raw is not null"
+    ).fetchall()
+    named = {row[:3] for row in rows if any(value in text for text in _spellings(row[3]) for value in wanted)}
+    named |= _with_tombstones(warehouse, pads, [(row[:3], word) for row in rows for word in _words(row[3])])
+    for file_no, line, item in named:
+        warehouse.execute(
+            "update store.main.quarantine set raw = null where file_no = $f and line = $l and item = $i",
+            {"f": file_no, "l": line, "i": item},
+        )
+    return len(named)
+
+
+def _spellings(raw: bytes) -> tuple[bytes, bytes]:
+    return raw.lower(), unquote_to_bytes(raw).lower()
+
+
+def _words(raw: bytes) -> set[str]:
+    """What may be an identifier in a record: its words, and its cells for those with blanks in them."""
+    texts = {raw, unquote_to_bytes(raw)}
+    words = {word for text in texts for word in _TOKEN.findall(text)}
+    words |= {cell.strip(_BLANKS) for text in texts for cell in re.split(rb"[,;\t:{}]", text)}
+    return {word.decode("utf-8", "replace") for word in words if 3 <= len(word) <= 256}
+
+
+def _with_tombstones(
+    warehouse: Warehouse, pads: Pads, words: Sequence[tuple[tuple[int, int, int], str]]
+) -> set[tuple[int, int, int]]:
+    """The places of the words whose hash, taken for an identifier of any kind that occurs, is a tombstone."""
+    table = pa.table({"word": pa.array(sorted({word for _, word in words}), pa.string())})
+    warehouse.connection.register("given_words", table)
+    kinds = "select distinct identifier_type as kind from identifier_sets union select unnest(['email', 'phone', 'user_id'])"
+    found: set[str] = set()
+    for known in (pads, *pads.others):
+        rows = warehouse.execute(
+            f"""select distinct word from given_words, ({kinds}) as k
+            where identifier_hash_of(kind, identifier_normal(kind, word), $inner, $outer)
+                in (select identifier_hash from tombstones where key_id = $key_id)""",
+            {"inner": known.inner, "outer": known.outer, "key_id": known.key_id},
+        ).fetchall()
+        found |= {row[0] for row in rows}
+    warehouse.connection.unregister("given_words")
+    return {place for place, word in words if word in found}
+
+
+def expire_events(warehouse: Warehouse, retention_us: int, cutoff_us: int) -> dict[str, int]:
+    """Take out what is older than the retention, counted back from the cutoff; the numbers of what went."""
+    horizon = cutoff_us - retention_us
+    warehouse.execute("delete from store.main.retention")
+    warehouse.execute("insert into store.main.retention values ($r, $h)", {"r": retention_us, "h": horizon})
+    counts = delete_events(warehouse, f"occurred_us < {horizon}")
+    old = "select file_no from files where modified_ns // 1000 < $h"
+    bound = {"h": horizon}
+    counts["quarantined"] = int(
+        warehouse.value(f"select count(raw) from quarantine where file_no in ({old})", bound)
+    )
+    warehouse.execute(f"update store.main.quarantine set raw = null where file_no in ({old})", bound)
+    return counts

@@ -1,0 +1,191 @@
+"""Forgetting: the bytes of every file that we wrote, before and after."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from click.testing import CliRunner
+
+from journey_mining.cli import main
+from journey_mining.pipeline import run_all
+
+CONFIG = """\
+timezone: UTC
+journeys: {expiry: 60 days}
+sources:
+  shop: {system: table, path: shop/, timezone: UTC}
+  crm: {system: table, path: crm/, timezone: UTC}
+"""
+HEADER = "event_id,customer_id,email,phone,occurred_at,touchpoint,campaign_name,object_type,object_id,value\n"
+SHOP = [
+    "s1,anna-7,,,2026-03-01T10:00:00,page,spring-anna-only,,,",
+    "s2,anna-7,anna@canary.example,,2026-03-01T10:05:00,cart,,order,ORDER-ANNA-1,",
+    "s3,ben-8,ben@else.example,,2026-03-02T10:00:00,page,autumn,,,",
+    "s4,ben-8,,,2026-03-02T10:05:00,purchase,,order,ORDER-BEN-1,20",
+]
+CRM = [
+    "c1,,anna@canary.example,+49 30 901820,2026-03-03T09:00:00,call,,,,",
+    "c2,,ben@else.example,,2026-03-03T09:30:00,call,,,,",
+    "c3,,anna@canary.example,,yesterday,call,,,,",
+]
+HERS = (b"spring-anna-only", b"ORDER-ANNA-1", b"anna@canary.example", b"anna-7")
+"""What only her events, or quarantined records of hers, hold."""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A published company of two customers, with two snapshots."""
+    write(tmp_path, "shop/1.csv", SHOP[:2])
+    write(tmp_path, "crm/1.csv", CRM)
+    path = tmp_path / "journey.yaml"
+    path.write_text(CONFIG, encoding="utf-8")
+    run_all(path)
+    write(tmp_path, "shop/2.csv", SHOP[2:])
+    run_all(path)
+    return path
+
+
+def write(folder: Path, name: str, rows: list[str]) -> None:
+    """Write an export."""
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text(HEADER + "".join(f"{row}\n" for row in rows), encoding="utf-8")
+
+
+def forget(config: Path, *arguments: str) -> dict[str, Any]:
+    """The receipt of the command."""
+    result = CliRunner().invoke(main, ["forget", "--config", str(config), "--json", *arguments])
+    assert result.exit_code == 0, result.output
+    return dict(json.loads(result.stdout))
+
+
+def found_in(home: Path, *canaries: bytes) -> set[tuple[str, bytes]]:
+    """The files under the home that hold a canary, with it."""
+    return {
+        (path.relative_to(home).parts[0], canary)
+        for path in home.rglob("*")
+        if path.is_file() and not path.is_symlink()
+        for canary in canaries
+        if canary in path.read_bytes()
+    }
+
+
+def ask(config: Path, query: str) -> list[Any]:
+    """Rows of the published database."""
+    with duckdb.connect(
+        str(config.parent / "journeys/current/journeys.duckdb"), read_only=True
+    ) as connection:
+        return connection.execute(query).fetchall()
+
+
+def hashes_of(config: Path) -> dict[str, bytes]:
+    """Customer id by object, as its bytes stand in the files."""
+    return dict(ask(config, "select object_id, customer_id from events where object_id is not null"))
+
+
+def test_forgetting_reaches_the_bytes_of_every_file(config: Path) -> None:
+    """Her labels and records are in the files before, and in none afterwards; the other customer stays as he was."""
+    home = config.parent / "journeys"
+    assert {canary for _, canary in found_in(home, *HERS)} >= set(HERS[:3])
+    ben = ask(config, "from journeys where value = 20")
+    receipt = forget(config, "--email", " Anna@Canary.example")
+    assert found_in(home, *HERS) == set()
+    assert (receipt["persons"], receipt["events"], receipt["quarantined"]) == (1, 3, 1)
+    assert {row["path"] for row in receipt["sources"]} == {"shop/1.csv", "crm/1.csv"}
+    assert ask(config, "from journeys where value = 20") == ben
+    assert ask(config, "select customer_count from kpi_daily where local_date = '2026-03-01'") == []
+    assert len(list((home / "snapshots").iterdir())) == 1
+    assert len(list((home / "private").glob("*.duckdb"))) == 1
+
+
+def test_her_pseudonym_goes_as_well(config: Path) -> None:
+    """The id under which analysts knew her stands in no file any more, neither as bytes nor as text."""
+    home = config.parent / "journeys"
+    hers = hashes_of(config)["ORDER-ANNA-1"]
+    spellings = (hers.bytes, hers.bytes_le, str(hers).encode(), hers.hex.encode())
+    with duckdb.connect(str(home / "current/journeys.duckdb"), read_only=True) as connection:
+        assert connection.execute(
+            "select count(*) from customers where customer_id = ?", [hers]
+        ).fetchall() == [(1,)]
+    forget(config, "--user-id", "anna-7")
+    assert found_in(home, *spellings[:1], *spellings[2:]) <= {("private", spellings[0])}
+    assert ask(config, f"select count(*) from events where customer_id = '{hers}'") == [(0,)]
+
+
+def test_an_erased_person_stays_out(config: Path) -> None:
+    """Later loads refuse her, under every identifier that was joined; the ledger counts what it refused."""
+    forget(config, "--phone", "+4930901820")
+    write(config.parent, "shop/3.csv", [row.replace("s", "t", 1) for row in SHOP])
+    run_all(config)
+    assert ask(config, "select count(distinct customer_id) from events") == [(1,)]
+    assert ask(config, "select refused_count, event_count from source_files where path = 'shop/3.csv'") == [
+        (2, 2)
+    ]
+    run_all(config, rebuild=True)
+    assert ask(config, "select count(distinct customer_id) from events") == [(1,)]
+    assert found_in(config.parent / "journeys", *HERS) == set()
+
+
+def test_an_erased_person_stays_out_under_a_new_key(config: Path) -> None:
+    """Tombstones of the former key hold as long as it is known; when it is lost, the run says what would happen."""
+    forget(config, "--email", "anna@canary.example")
+    CliRunner().invoke(main, ["key", "--config", str(config), "--new"])
+    run_all(config)
+    assert ask(config, "select count(distinct customer_id) from events") == [(1,)]
+    key = config.parent / "journeys/private/key"
+    key.write_text(key.read_text().splitlines()[-1] + "\n")
+    stopped = CliRunner().invoke(main, ["run", "--config", str(config), "--rebuild"])
+    assert stopped.exit_code == 2
+    assert "would come back" in stopped.output
+
+
+def test_nobody_is_forgotten_by_mistake(config: Path) -> None:
+    """Who is not known is said to be so, and is left out of later loads; a value that names nobody changes nothing."""
+    receipt = forget(config, "--email", "carla@new.example", "--user-id", "undefined")
+    assert receipt["not_known"] == ["request 1 (email)"]
+    assert receipt["name_nobody"] == ["request 2 (user_id)"]
+    assert (receipt["persons"], receipt["events"]) == (0, 0)
+    assert "carla" not in json.dumps(receipt)
+    write(config.parent, "crm/2.csv", ["c9,,carla@new.example,,2026-03-05T09:00:00,call,,,,"])
+    run_all(config)
+    assert ask(config, "select refused_count from source_files where path = 'crm/2.csv'") == [(1,)]
+
+
+def test_requests_come_from_a_file(config: Path, tmp_path: Path) -> None:
+    """A CSV of kind and value; one that lacks them is an error that names the line."""
+    file = tmp_path / "requests.csv"
+    file.write_text("kind,value\nemail,anna@canary.example\nemail,ben@else.example\n")
+    write(config.parent, "crm/3.csv", ["c8,dora-1,,,2026-03-05T09:00:00,call,,,,"])
+    assert forget(config, "--file", str(file))["persons"] == 2
+    file.write_text("kind,value\nemail,\n")
+    wrong = CliRunner().invoke(main, ["forget", "--config", str(config), "--file", str(file)])
+    assert (wrong.exit_code, "requests.csv:2" in wrong.output) == (2, True)
+
+
+def test_a_request_names_somebody(config: Path, tmp_path: Path) -> None:
+    """No request, an empty one, one without a kind, and a home without a snapshot: a message, and nothing changes."""
+    for arguments in ([], ["--email", " "], ["--identifier", "12"]):
+        assert CliRunner().invoke(main, ["forget", "--config", str(config), *arguments]).exit_code == 2
+    shutil.rmtree(config.parent / "journeys")
+    nothing = CliRunner().invoke(main, ["forget", "--config", str(config), "--email", "a@b.example"])
+    assert (nothing.exit_code, "publish first" in nothing.output) == (2, True)
+
+
+def test_the_retention_erases_in_the_same_way(config: Path) -> None:
+    """What is older leaves the files, old snapshots included, and is not read again."""
+    home = config.parent / "journeys"
+    config.write_text(CONFIG + "retention: 36 hours\n", encoding="utf-8")
+    run_all(config)
+    assert found_in(home, b"spring-anna-only", b"ORDER-ANNA-1") == set()
+    assert ask(config, "select min(occurred_at)::date::varchar from events") == [("2026-03-02",)]
+    assert ask(config, "select sum(refused_count) from source_files") == [(2,)]
+    snapshots = {path.name for path in (home / "snapshots").iterdir()}
+    run_all(config)
+    assert snapshots < {path.name for path in (home / "snapshots").iterdir()}
+    config.write_text(CONFIG, encoding="utf-8")
+    run_all(config)
+    assert ask(config, "select min(occurred_at)::date::varchar from events") == [("2026-03-01",)]
