@@ -7,13 +7,20 @@ with in_funnel as (
         and stage_number = 1
 ),
 
+flagged as (
+    select journey_id
+    from journeys
+    where is_flagged
+),
+
 in_events as (
     select count(distinct e.customer_id) as customer_count
     from events as e
-    inner join journeys as j on e.journey_id = j.journey_id
+    left join flagged as f on e.journey_id = f.journey_id
     where e.stage is not null
         and not e.is_background
-        and not j.is_flagged
+        and e.journey_id is not null
+        and f.journey_id is null
 )
 
 select

@@ -11,6 +11,7 @@ holds the touched part alone stands before each table that they read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +27,13 @@ CUSTOMER = "by customer_id"
 SUMS = "by sums"
 MOST_TOUCHED = 0.4
 """Share of the events from which on computing everything is as quick."""
+
+
+def _mentions(model: Model, column: str) -> bool:
+    return re.search(rf"\b{column}\b", model.sql) is not None
+
+
+_OWNERLESS = "customer_id is null and event_id in (select event_id from ownerless_events)"
 
 
 def derivation_before(warehouse: Warehouse, fingerprint: str) -> int | None:
@@ -53,6 +61,8 @@ class Renewal:
     parameters: Mapping[str, Any]
     cutoff_before_us: int
     """Horizon of the tables that are there."""
+    has_ownerless: bool = False
+    """Whether events have changed that belong to nobody, now or before."""
     kept: list[str] = field(default_factory=list)
     """Temporary tables renewed_<model>: the rows that replaced others, for the audits of this run."""
 
@@ -210,7 +220,13 @@ class Renewal:
             "scope_keys",
             "select identity_key from identity_customers semi join touched_customers using (customer_id)",
         )
-        self._set("changed_events", "select event_id from changed_events")
+        # Events that nobody owned, or owns: an event of an owner is found by the owner.
+        self._set(
+            "ownerless_events",
+            """select event_id from changed_events
+            where identity_key is null or identity_key not in (select identity_key from identity_customers)""",
+        )
+        self.has_ownerless = bool(self.warehouse.value("select count(*) from ownerless_events"))
         count = self.warehouse.value(
             "select count(*) from staged_events where identity_key in (select identity_key from scope_keys)"
         )
@@ -222,7 +238,14 @@ class Renewal:
         read = {name for model in sums for name in model.reads}
         before = [model for model in self._models(CUSTOMER) if model.name in read]
         for model in before:
-            self._shadow(model.name, f"select * from {qualified(model)} where {self._is_touched(model)}")
+            columns = [name for name in self._columns(model) if any(_mentions(one, name) for one in sums)]
+            listed = ", ".join(f'"{name}"' for name in columns)
+            parts = [
+                f"select {listed} from {qualified(model)} semi join touched_customers using (customer_id)"
+            ]
+            if self._has_ownerless(model):
+                parts.append(f"select {listed} from {qualified(model)} where {_OWNERLESS}")
+            self._shadow(model.name, " union all ".join(parts))
         for model in sums:
             self._create(f"minus_{model.name}", model.sql, model)
         self._drop(model.name for model in before)
@@ -232,12 +255,13 @@ class Renewal:
         touched = "semi join touched_customers using (customer_id)"
         self._shadow("identity_customers", f"select * from store.main.identity_customers {touched}")
         self._shadow("identities", f"select * from store.main.identities {touched}")
-        self._shadow(
-            "staged_events",
-            """select * from store.main.staged_events
-            where identity_key in (select identity_key from scope_keys)
-                or event_id in (select event_id from changed_events)""",
-        )
+        parts = ["select * from store.main.staged_events semi join scope_keys using (identity_key)"]
+        if self.has_ownerless:
+            parts.append(
+                """select * from store.main.staged_events where event_id in (select event_id from ownerless_events)
+                and (identity_key is null or identity_key not in (select identity_key from scope_keys))"""
+            )
+        self._shadow("staged_events", " union all ".join(parts))
 
     def renew_customers(self, layer: str) -> dict[str, int]:
         """Replace the touched customers' rows in the layer's models; returns the new rows by table."""
@@ -245,7 +269,9 @@ class Renewal:
         for model in find_models(layer).values():
             if model.renewed == CUSTOMER:
                 self._create(model.name, model.sql, model)
-                self.warehouse.execute(f"delete from {qualified(model)} where {self._is_touched(model)}")
+                self._delete(qualified(model), "customer_id", "touched_customers")
+                if self._has_ownerless(model):
+                    self.warehouse.execute(f"delete from {qualified(model)} where {_OWNERLESS}")
                 counts[model.name] = self._insert(model, model.name)
         return counts
 
@@ -308,11 +334,9 @@ class Renewal:
     def _models(self, renewed: str) -> list[Model]:
         return [m for layer in ("core", "marts") for m in find_models(layer).values() if m.renewed == renewed]
 
-    def _is_touched(self, model: Model) -> str:
-        touched = "customer_id in (select customer_id from touched_customers)"
-        if "event_id" in model.columns:
-            touched += " or event_id in (select event_id from changed_events)"
-        return touched
+    def _has_ownerless(self, model: Model) -> bool:
+        """Whether rows of the model that belong to nobody may have changed."""
+        return self.has_ownerless and "event_id" in model.columns
 
     def _set(self, name: str, query: str) -> None:
         """A temporary table of the distinct rows of a query, which may read the table that it replaces."""
