@@ -16,6 +16,7 @@ from journey_mining.errors import SourceError
 from journey_mining.models import fingerprint, sql_folder
 from journey_mining.sources.bytestream import RAW_KEPT_BYTES, checksum
 from journey_mining.sources.consent import consent_rules
+from journey_mining.sources.containment import require_contained
 from journey_mining.sources.keys import Pads
 from journey_mining.sources.load import Batch, LoadedFile, load_batch
 from journey_mining.sources.presets import Preset, load_preset
@@ -59,6 +60,7 @@ def find_files(config: Config, name: str, source: Source) -> list[FoundFile]:
             found=str(pattern),
             fix="correct `path:` (a file, folder or glob relative to journey.yaml), or deliver the export",
         )
+    require_contained(config, name, source, found)
     return [FoundFile(name, path, _relative(path, base)) for path in found]
 
 
