@@ -29,7 +29,7 @@ def require_reading(connection: duckdb.DuckDBPyConnection, query: str) -> None:
         ) from error
     if len(statements) != 1:
         raise QueryError(f"Expected one statement, found {len(statements)}.", fix="run them one by one")
-    kind = statements[0].type.name
+    kind = _kind(statements[0])
     # PIVOT is taken apart into several statements.
     is_pivot = kind == "MULTI" and bool(
         re.match(r"(\s|--[^\n]*\n)*(pivot|unpivot|from|with|select)\b", query, re.IGNORECASE)
@@ -41,6 +41,13 @@ def require_reading(connection: duckdb.DuckDBPyConnection, query: str) -> None:
             expected="select …",
             fix="copy it, and change the copy",
         )
+
+
+def _kind(statement: duckdb.Statement) -> str:
+    try:
+        return statement.type.name
+    except ValueError:  # a kind that DuckDB's binding has no name for
+        return "statement"
 
 
 def _derive_tables(log: EventLog, query: str) -> None:
