@@ -21,7 +21,7 @@ from unit.random_logs import Log, random_log
 RUN = "window.pwned=1"
 ATTACKS = [
     f"</script><script>{RUN}</script>", f'"><img src=x onerror={RUN}>', f"'><svg onload={RUN}>", f'<a href="javascript:{RUN}">buy</a>',
-    f"<b>bold</b><iframe srcdoc='<script>parent.{RUN}</script>'>", "{{7*7}}${7*7}<%= 7*7 %>#{7*7}", "%{customdata} %{label} $latex$ <extra></extra>",
+    f"<b>bold</b><iframe srcdoc='<script>parent.{RUN}</script>'>", '<a href="http://x">b</a>', "{{7*7}}${7*7}<%= 7*7 %>#{7*7}", '<a href="https:y">c</a>', "%{customdata} %{label} $latex$ <extra></extra>",
     f"\u2028{RUN}\u2029//", f"`${{{RUN}}}`", "\\u003cimg src=x onerror=alert(1)\\u003e", "]]><!--", f"javascript:{RUN}", "\u202eevil\u202c",
     '<img src="https://example.org/x.png"><link rel=stylesheet href="//example.org/x.css">', "<style>@import url(//example.org)</style>",
     f"<meta http-equiv=refresh content='0;url=javascript:{RUN}'>", "&lt;script&gt;&#60;img src=x&#62;", "\u0000\ufffe\ud7ff null", "__proto__", "constructor",
