@@ -59,7 +59,7 @@ def write_exports(folder: Path, rows: int) -> Path:
     _write_survey(folder / "survey" / "nps.csv")
     _write_table(folder / "log.csv", rows)
     (folder / "journey.yaml").write_text(
-        "home: journeys\nmemory_limit: 100MB\nthreads: 2\nsources:\n"
+        "home: journeys\nmemory_limit: 80MB\nthreads: 2\nsources:\n"
         "  log: {system: table, path: log.csv, timezone: UTC, columns: {actor: agent, object_id: thing}}\n"
         "  ga: {system: ga4, path: web/*.jsonl.gz}\n  snow: {system: snowplow, path: web/atomic.csv}\n"
         "  crm: {system: hubspot, path: crm/}\n  support: {system: zendesk, path: support/}\n"
@@ -154,7 +154,7 @@ def _write_crm(folder: Path) -> None:
     (folder / "forms.json").write_text(json.dumps({"results": [form]}))
     mails = [
         {
-            "id": f"{kind}-zqtoken7",
+            "id": f"{kind}-7",
             "type": kind,
             "created": 1767268800000,
             "recipient": EMAIL,
@@ -381,17 +381,18 @@ def _layers(content: bytes) -> Iterator[bytes]:
 
 
 def find_in_rows(database: Path, cores: tuple[str, ...] = FORBIDDEN) -> list[tuple[str, str]]:
-    """(table.column, core) wherever a value holds a core: packed columns hide from a search of bytes."""
+    """(table.column, core) wherever a text or blob holds a core: packed columns hide from a search of bytes."""
     found = []
+    pattern = "(" + "|".join(cores) + ")"
     with duckdb.connect(str(database), read_only=True) as connection:
         columns = connection.execute(
-            "select table_name, column_name from duckdb_columns() where not internal"
+            "select table_name, column_name, data_type from duckdb_columns() where not internal and data_type in ('VARCHAR', 'BLOB')"
         ).fetchall()
-        for table, column in columns:
-            text = f'lower(coalesce(try(decode("{column}"::blob)), "{column}"::varchar))'
-            query = f'select core from (select unnest($cores) as core) where exists (select 1 from "{table}" where contains({text}, core))'
+        for table, column, kind in columns:
+            text = f'"{column}"::varchar' if kind == "BLOB" else f'"{column}"'
+            query = f'select distinct regexp_extract(lower({text}), $pattern) from "{table}" where regexp_matches(lower({text}), $pattern)'
             found += [
                 (f"{table}.{column}", core)
-                for (core,) in connection.execute(query, {"cores": list(cores)}).fetchall()
+                for (core,) in connection.execute(query, {"pattern": pattern}).fetchall()
             ]
     return found

@@ -28,7 +28,7 @@ from privacy.canaries import (
     write_exports,
 )
 
-ROWS = 100_000
+ROWS = 60_000
 START_SECONDS, END_SECONDS = 120, 300
 
 
@@ -76,7 +76,7 @@ class Runs:
         spill = self.home / "private" / "working" / "spill"
         deadline = time.monotonic() + START_SECONDS
         while process.poll() is None and time.monotonic() < deadline:
-            if sum(path.stat().st_size for path in _files(spill)) > 8 << 20:
+            if sum(path.stat().st_size for path in _files(spill)) > 4 << 20:
                 process.send_signal(signal.SIGSTOP)
                 self.spilled = [path.name for path in _files(spill) if path.stat().st_size]
                 self.spill_findings = find_canaries([*_files(self.home), *_files(self.outside)])
@@ -109,6 +109,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     return found
 
 
+@pytest.mark.slow
 def test_the_runs_ended_as_they_should(runs: Runs) -> None:
     """The first one spilled, the second published, the third met a file that is no table (exit code 3)."""
     assert runs.spilled
@@ -124,11 +125,13 @@ def test_the_runs_ended_as_they_should(runs: Runs) -> None:
     assert counts["log"][0] > 0.99 * ROWS
 
 
+@pytest.mark.slow
 def test_spilled_memory_and_a_killed_run_hold_no_canary(runs: Runs) -> None:
     """What DuckDB writes out of memory is encrypted, and what the run had stored by then is hashed."""
     assert runs.spill_findings == []
 
 
+@pytest.mark.slow
 def test_no_byte_that_was_left_holds_a_canary(runs: Runs) -> None:
     """Databases, snapshots, reports, graph, run.json, key, logs, temporary files, Prefect's database and storage."""
     names = {path.name for path in _files(runs.home) + _files(runs.outside)}
@@ -144,6 +147,7 @@ def test_no_byte_that_was_left_holds_a_canary(runs: Runs) -> None:
     assert find_canaries([*_files(runs.home), *_files(runs.outside)]) == []
 
 
+@pytest.mark.slow
 def test_no_value_of_a_database_holds_a_canary(runs: Runs) -> None:
     """Every column of every table, the private ones too; what is broken stands in the quarantine only."""
     for database in [path for path in _files(runs.home) if path.suffix == ".duckdb"]:
@@ -152,6 +156,7 @@ def test_no_value_of_a_database_holds_a_canary(runs: Runs) -> None:
         assert where <= ({"quarantine.raw"} if "private" in database.parts else set())
 
 
+@pytest.mark.slow
 def test_quarantined_bytes_lie_in_the_private_store_only(runs: Runs) -> None:
     """They are there, and only the owner may read them; nothing outside private/ holds them."""
     public = [
