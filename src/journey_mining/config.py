@@ -51,7 +51,7 @@ def _check_zone(name: str) -> str:
 
 
 def _check_name(name: str) -> str:
-    if not _NAME.match(name):
+    if not _NAME.fullmatch(name):
         raise ValueError("a name is lower-case letters, digits and underscores, and starts with a letter")
     return name
 

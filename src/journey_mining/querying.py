@@ -9,8 +9,9 @@ from typing import Any
 
 import duckdb
 
+from journey_mining.analysis.queries import require_reading
 from journey_mining.errors import JourneyMiningError, QueryError
-from journey_mining.warehouse import Connection, open_readonly
+from journey_mining.warehouse import Connection, open_readonly, quoted, quoted_name
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -19,6 +20,7 @@ def open_locked(path: Path) -> Connection:
     """A read-only connection on a published file that cannot attach, read files or change its settings."""
     connection = open_readonly(path)
     connection.execute("set enable_external_access = false")
+    connection.execute("set python_enable_replacements = false")
     connection.execute("set lock_configuration = true")
     return connection
 
@@ -27,11 +29,7 @@ def run_query(path: Path, query: str, limit: int = 0) -> tuple[tuple[str, ...], 
     """(column names, rows) of one read-only query, at most `limit` rows (0: all); raises QueryError."""
     with open_locked(path) as connection:
         try:
-            statements = connection.extract_statements(query)
-            if len(statements) != 1:
-                raise QueryError(
-                    f"Expected one statement, found {len(statements)}.", fix="run them one by one"
-                )
+            require_reading(connection, query)
             result = connection.execute(query)
             columns = tuple(column[0] for column in result.description or [])
             rows = result.fetchmany(limit) if limit else result.fetchall()
@@ -66,9 +64,9 @@ def export_snapshot(current: Path, kind: str, out: Path) -> list[Path]:
 def _export_table(connection: Connection, name: str, kind: str, out: Path) -> Path:
     path = out / f"{name}.{kind}"
     if kind == "parquet":
-        connection.execute(f"copy \"{name}\" to '{str(path).replace(chr(39), chr(39) * 2)}' (format parquet)")
+        connection.execute(f"copy {quoted_name(name)} to {quoted(str(path))} (format parquet)")
         return path
-    result = connection.execute(f'select * from "{name}"')
+    result = connection.execute(f"select * from {quoted_name(name)}")
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(column[0] for column in result.description or [])

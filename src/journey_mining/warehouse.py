@@ -108,6 +108,15 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def quoted_name(name: str) -> str:
+    """A SQL identifier.
+
+    >>> quoted_name('a"b')
+    '"a""b"'
+    """
+    return '"' + name.replace('"', '""') + '"'
+
+
 def first_line(error: Exception) -> str:
     """The first line of an error's text; of an error about data without the values, which may name a person."""
     text = str(error).strip().split("\n", 1)[0].rstrip(".")

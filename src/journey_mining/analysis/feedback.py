@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from journey_mining.analysis.log import EventLog
-from journey_mining.analysis.predicates import quoted_name
 from journey_mining.errors import QueryError
+from journey_mining.warehouse import quoted_name
 
 
 def write_nps(log: EventLog, by: str | None, score: str) -> str:

@@ -23,9 +23,10 @@ from journey_mining.analysis.expressions import (
     unit_column,
 )
 from journey_mining.analysis.log import EventLog
-from journey_mining.analysis.predicates import Matcher, build_matcher, build_predicate, quoted_name
+from journey_mining.analysis.predicates import Matcher, build_matcher, build_predicate
 from journey_mining.config import Parameters
 from journey_mining.errors import QueryError
+from journey_mining.warehouse import quoted_name
 
 UNITS = (*UNIT_COLUMNS, "attempts")
 

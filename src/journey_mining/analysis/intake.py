@@ -17,12 +17,11 @@ import pandas as pd
 
 from journey_mining.analysis.expressions import Span, check_choice, span_us
 from journey_mining.analysis.log import MISSING, EventLog
-from journey_mining.analysis.predicates import quoted_name
 from journey_mining.config import DEFAULT_STAGES
 from journey_mining.errors import SourceError
 from journey_mining.models import Model, find_models
 from journey_mining.sources.load import register_functions
-from journey_mining.warehouse import Warehouse, first_line, open_warehouse, quoted
+from journey_mining.warehouse import Warehouse, first_line, open_warehouse, quoted, quoted_name
 
 NEVER_US = 1 << 61
 """Microseconds that nothing outlives."""

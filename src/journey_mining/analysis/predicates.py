@@ -16,7 +16,7 @@ from sqlglot import expressions as exp
 from journey_mining.analysis.log import EventLog
 from journey_mining.errors import QueryError
 from journey_mining.predicates import ALLOWED, LOGICAL
-from journey_mining.warehouse import quoted
+from journey_mining.warehouse import quoted, quoted_name
 
 KEYS = ("touchpoint", "stage", "where", "name")
 CALCULATED: tuple[type[exp.Expr], ...] = (
@@ -105,12 +105,3 @@ def _check_tree(log: EventLog, tree: exp.Expr, predicate: str) -> None:
     log.require_columns(columns)
     if not isinstance(tree, (*LOGICAL, exp.NullSafeEQ, exp.NullSafeNEQ)):
         raise QueryError("The predicate is not true or false.", found=predicate, fix="compare a column")
-
-
-def quoted_name(name: str) -> str:
-    """A SQL identifier.
-
-    >>> quoted_name('a"b')
-    '"a""b"'
-    """
-    return '"' + name.replace('"', '""') + '"'

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import duckdb
 import sqlglot
 from sqlglot import expressions as exp
@@ -12,21 +14,40 @@ from journey_mining.errors import QueryError
 
 def check_query(log: EventLog, query: str) -> None:
     """Make what the query reads be there; raises QueryError unless it is one query that only reads."""
-    try:
-        statements = log.connection.extract_statements(query)
-    except duckdb.Error as error:
-        raise QueryError(f"The query cannot be read: {str(error).strip()}") from error
-    if len(statements) != 1:
-        raise QueryError(f"Expected one statement, found {len(statements)}.", fix="run them one by one")
-    reading = {"SELECT", "EXPLAIN"}
-    if statements[0].type.name not in reading and not query.lstrip().lower().startswith(
-        ("describe", "show", "summarize", "pivot")
-    ):
-        raise QueryError(
-            "A snapshot can only be read.", found=statements[0].type.name.lower(), expected="select …"
-        )
+    require_reading(log.connection, query)
     if log.is_loaded:
         _derive_tables(log, query)
+
+
+def require_reading(connection: duckdb.DuckDBPyConnection, query: str) -> None:
+    """Raise QueryError unless the text is one statement, and one that only reads."""
+    try:
+        statements = connection.extract_statements(query)
+    except duckdb.Error as error:
+        raise QueryError(
+            f"The query cannot be read: {str(error).strip()}", fix="mend the syntax there"
+        ) from error
+    if len(statements) != 1:
+        raise QueryError(f"Expected one statement, found {len(statements)}.", fix="run them one by one")
+    kind = _kind(statements[0])
+    # PIVOT is taken apart into several statements.
+    is_pivot = kind == "MULTI" and bool(
+        re.match(r"(\s|--[^\n]*\n)*(pivot|unpivot|from|with|select)\b", query, re.IGNORECASE)
+    )
+    if kind not in ("SELECT", "EXPLAIN") and not is_pivot:
+        raise QueryError(
+            "A snapshot can only be read.",
+            found=kind.lower(),
+            expected="select …",
+            fix="copy it, and change the copy",
+        )
+
+
+def _kind(statement: duckdb.Statement) -> str:
+    try:
+        return statement.type.name
+    except ValueError:  # a kind that DuckDB's binding has no name for
+        return "statement"
 
 
 def _derive_tables(log: EventLog, query: str) -> None:

@@ -100,7 +100,7 @@ class RecordReader:
 
     def _pages(self) -> list[object]:
         """The documents in the file: one, or one a line."""
-        text = b"".join(self.stream.chunks())
+        text = self.stream.whole()
         try:
             return [json.loads(text)]
         except (ValueError, RecursionError) as error:

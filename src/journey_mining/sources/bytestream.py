@@ -17,6 +17,8 @@ CHUNK_BYTES = 8 << 20
 RAW_KEPT_BYTES = 1 << 20
 """Bytes of a quarantined record that are kept; of a longer one, the beginning and its length."""
 _PACKED_BYTES = 64 << 10
+MAX_DOCUMENT_BYTES = 256 << 20
+"""A JSON document is parsed as a whole, in about ten times its size of memory; a longer one is damaged."""
 _GZIP = b"\x1f\x8b"
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
@@ -46,6 +48,8 @@ class ByteStream:
     byte_count: int = 0
     damage: str | None = field(default=None)
     """Why the rest of the file could not be read, or None."""
+    is_overlong: bool = False
+    """Whether `whole` met more bytes than a document may have."""
 
     def chunks(self) -> Iterator[bytes]:
         """Decompressed chunks without a byte-order mark; stops at damage, which `damage` then names."""
@@ -53,6 +57,19 @@ class ByteStream:
         for chunk in self._transcoded(self._decompressed(self._raw())):
             yield chunk.removeprefix(codecs.BOM_UTF8) if first else chunk
             first = False
+
+    def whole(self) -> bytes:
+        """The content at once; nothing of one that is longer than a document may be, which `damage` then says."""
+        parts: list[bytes] = []
+        size = 0
+        for chunk in self.chunks():
+            size += len(chunk)
+            if size > MAX_DOCUMENT_BYTES:
+                self.damage = f"a document of more than {MAX_DOCUMENT_BYTES:,} bytes; deliver it in pages"
+                self.is_overlong = True
+                return b""
+            parts.append(chunk)
+        return b"".join(parts)
 
     def _raw(self) -> Iterator[bytes]:
         digest = hashlib.sha256()

@@ -17,6 +17,7 @@ from journey_mining.models import fingerprint, sql_folder
 from journey_mining.sources.bytestream import RAW_KEPT_BYTES, checksum
 from journey_mining.sources.changes import begin_changes, recount_files, withdraw_files
 from journey_mining.sources.consent import consent_rules
+from journey_mining.sources.containment import require_contained
 from journey_mining.sources.keys import Pads
 from journey_mining.sources.load import Batch, LoadedFile, load_batch
 from journey_mining.sources.presets import Preset, load_preset
@@ -66,6 +67,7 @@ def list_files(config: Config, name: str, source: Source) -> list[FoundFile]:
         path for path in paths
         if path.is_file() and not path.name.startswith(".") and home not in path.resolve().parents
     )  # fmt: skip
+    require_contained(config, name, source, found)
     return [FoundFile(name, path, _relative(path, base)) for path in found]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import re
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ from journey_mining.sources.erased import horizon_us, list_erased
 from journey_mining.sources.keys import Pads, phone_e164
 from journey_mining.sources.presets import Preset, Table, duckdb_type
 from journey_mining.sources.shapes import Shape
-from journey_mining.warehouse import Connection, Warehouse, first_line, quoted
+from journey_mining.warehouse import Connection, Warehouse, first_line, quoted, quoted_name
 
 ITEM_COLUMNS = {
     "file_no": "INTEGER", "line": "BIGINT", "item": "INTEGER", "raw": "VARCHAR", "native_key": "VARCHAR", "is_native_id": "BOOLEAN",
@@ -212,7 +213,7 @@ def _text_select(relation: str, table: Table, kind: str, batch: Batch) -> str:
         return f"{head}{columns} from {relation}"
     renamed = {name: batch.source.columns.get(name, name) for name in table.columns}
     structure = json.dumps({renamed[name]: declared for name, declared in table.columns.items()})
-    fields = ", ".join(f'parsed."{renamed[name]}" as "{name}"' for name in table.columns)
+    fields = ", ".join(f'parsed.{quoted_name(renamed[name])} as "{name}"' for name in table.columns)
     return f"{head}{fields} from (select *, try(json_transform(raw, {quoted(structure)})) as parsed from {relation})"
 
 
@@ -233,7 +234,8 @@ def _parquet_selects(warehouse: Warehouse, batch: Batch, name: str, table: Table
 
 
 def _parquet_select(warehouse: Warehouse, files: list[LoadedFile], table: Table, source: Source) -> str:
-    locations = "[" + ", ".join(quoted(str(file.path)) for file in files) + "]"
+    # A name is taken literally, whatever characters it has that mean something in a pattern.
+    locations = "[" + ", ".join(quoted(glob.escape(str(file.path))) for file in files) + "]"
     columns = ", ".join(
         f'{_cast_column(old, table.columns[name])} as "{name}"'
         if old
@@ -253,7 +255,7 @@ def _parquet_select(warehouse: Warehouse, files: list[LoadedFile], table: Table,
 
 
 def _cast_column(column: str, declared: Any) -> str:
-    return f'try_cast(r."{column}" as {duckdb_type(declared)})'
+    return f"try_cast(r.{quoted_name(column)} as {duckdb_type(declared)})"
 
 
 def _empty_select(table: Table) -> str:

@@ -22,6 +22,8 @@ from journey_mining.sources.presets import Preset, Table
 Format = Literal["csv", "jsonl", "json", "parquet", "empty", "damaged"]
 _LINES_SUFFIXES = {".jsonl", ".ndjson"}
 _PEEK_BYTES = 1 << 20
+MAX_COLUMNS = 10_000
+"""A table of more columns is no export; what it holds is quarantined."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,10 @@ def find_shape(path: Path, source: Source, preset: Preset) -> Shape:
     if is_parquet(path):
         try:
             columns = tuple(pq.read_schema(path).names)
-        except pa.ArrowInvalid:
-            return Shape("damaged")
+        except (pa.ArrowInvalid, OSError):
+            return Shape("damaged", damage="not readable as Parquet")
+        if len(columns) > MAX_COLUMNS:
+            return Shape("damaged", damage=f"more than {MAX_COLUMNS:,} columns")
         return Shape("parquet", _recognise(columns, None, source, preset), columns)
     stream = ByteStream(path, source.encoding)
     head = _peek(stream)
@@ -96,14 +100,18 @@ def _object(line: bytes) -> dict[str, object] | None:
 
 
 def _document_shape(path: Path, head: bytes, source: Source, preset: Preset, keys: set[str]) -> Shape:
-    pages, is_paged = _documents(b"".join(ByteStream(path, source.encoding).chunks()))
+    stream = ByteStream(path, source.encoding)
+    text = stream.whole()
+    if stream.is_overlong:
+        return Shape("damaged", damage=stream.damage or "")
+    pages, is_paged = _documents(text)
     if not pages:
         explode = next(
             (key for key in sorted(keys) if re.search(rb'"%s"\s*:\s*\[' % re.escape(key).encode(), head)),
             None,
         )
         table = source.table or _by_explode(explode, preset)
-        return Shape("json", table, explode=explode) if table else Shape("damaged")
+        return Shape("json", table, explode=explode) if table else Shape("damaged", damage="not valid JSON")
     explode = next((key for page in pages if isinstance(page, dict) for key in page if key in keys), None)
     found = [item for page in pages for item in _first_items(page, explode) if isinstance(item, dict)][:50]
     if not found:
@@ -161,7 +169,10 @@ def _csv_shape(head: bytes, source: Source, preset: Preset) -> Shape:
         )
     delimiter = source.delimiter or _delimiter(rows_text)
     rows = _first_rows(rows_text, delimiter)
-    columns = _unique_names(rows[0] if rows else [])
+    header = rows[0] if rows else []
+    if len(header) > MAX_COLUMNS:
+        return Shape("damaged", damage=f"more than {MAX_COLUMNS:,} columns")
+    columns = _unique_names(header)
     name = _recognise(columns, None, source, preset)
     table_rows = preset.tables[name] if name else Table(columns={})
     extra = table_rows.header_rows
@@ -193,15 +204,15 @@ def _delimiter(text: str) -> str:
 
 def _unique_names(header: list[str]) -> tuple[str, ...]:
     """Names of the columns: an empty one is column_<n>, a repeated one gets _2, then _3, and so on."""
-    names: list[str] = []
+    counts: dict[str, int] = {}
     for number, cell in enumerate(header, 1):
         base = cell.strip() or f"column_{number}"
-        name, count = base, 1
-        while name in names:
-            count += 1
-            name = f"{base}_{count}"
-        names.append(name)
-    return tuple(names)
+        name, count = base, counts.get(base, 0) + 1
+        while name in counts:
+            name, count = f"{base}_{count}", count + 1
+        counts[base] = max(counts.get(base, 1), count - 1)
+        counts.setdefault(name, 1)
+    return tuple(counts)
 
 
 def _recognise(columns: tuple[str, ...], explode: str | None, source: Source, preset: Preset) -> str | None:
