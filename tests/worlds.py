@@ -54,6 +54,7 @@ _NAMESPACE = uuid.UUID("8a7f2a1c-0000-4000-8000-000000000000")
 _KINDS = {
     "_us": "bigint", "_at": "timestamp", "_count": "bigint", "_number": "bigint", "_no": "bigint", "_rank": "integer",
     "_ordinal": "bigint", "_seconds": "double", "_date": "date", "_rate": "double",
+    "_share": "double",
 }  # fmt: skip
 _NUMBERS = {
     "line": "bigint", "item": "integer", "sequence": "bigint", "specificity": "integer", "value": "double",

@@ -7,7 +7,7 @@ import json
 import platform
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -19,10 +19,12 @@ import duckdb
 
 from journey_mining import audits
 from journey_mining.config import Config, load_config
-from journey_mining.errors import ConfigError, JourneyMiningError, SourceError
+from journey_mining.errors import ConfigError, SourceError
+from journey_mining.history import remember_last_run
 from journey_mining.identity import resolve_components
 from journey_mining.inheritance import inherit_store, write_store_key
 from journey_mining.models import ancestors, find_models, fingerprint, model_fingerprint, sql_folder
+from journey_mining.notification import Outcome, noting, telling
 from journey_mining.publication import DATABASE, Home, locked, publish, start_working_copy
 from journey_mining.renewal import Renewal, derivation_before, write_derivation
 from journey_mining.sources.changes import settle_changes
@@ -30,7 +32,7 @@ from journey_mining.sources.keys import Pads, load_pads
 from journey_mining.sources.ledger import read_sources
 from journey_mining.sources.load import register_functions
 from journey_mining.touchpoints import check_rules, match_rules
-from journey_mining.warehouse import Warehouse, first_line, open_warehouse
+from journey_mining.warehouse import Warehouse, clear_errors, open_warehouse
 
 NEVER_US = 1 << 61
 """Microseconds that no journey outlives: what `expiry: never` means to the models."""
@@ -113,26 +115,40 @@ def open_run(
 ) -> Iterator[RunContext]:
     """A run under the home's lock, on a working copy; nothing is published unless the publish step is reached."""
     config = load_config(config_path)
-    check_rules(config)
-    wanted = parse_cutoff(cutoff)
     home = Home(config.home_dir)
-    run_id = f"{datetime.now(UTC):%Y%m%d%H%M%S}{uuid.uuid4().hex[:6]}"
-    with locked(home, run_id):
-        pads = load_pads(home.private, config.identity.key_id)
-        inherited = inherit_store(home, config, pads.key_id, rebuild)
-        working = start_working_copy(home, run_id, inherited.keeps_store)
-        warehouse = _open(config, home, working)
-        context = RunContext(
-            config, home, run_id, datetime.now(UTC), working, warehouse, pads, wanted, retry_quarantine,
-            inherited.reads_again,
-        )  # fmt: skip
-        try:
-            write_store_key(warehouse, pads.key_id)
-            if rebuild:
-                warehouse.execute("delete from store.main.derivation")
-            yield context
-        finally:
-            warehouse.connection.close()
+    started_at = datetime.now(UTC)
+    outcome = Outcome(f"{started_at:%Y%m%d%H%M%S}{uuid.uuid4().hex[:6]}", started_at)
+    with telling(config, outcome):
+        check_rules(config)
+        audits.check_names(config)
+        wanted = parse_cutoff(cutoff)
+        with locked(home, outcome.run_id), noting(home, outcome):
+            with clear_errors("opening the store"):
+                context = _begin(config, home, outcome, rebuild)
+            context.wanted_cutoff, context.retry_quarantine = wanted, retry_quarantine
+            try:
+                yield context
+            finally:
+                outcome.snapshot = context.published.name if context.published else None
+                with suppress(duckdb.Error):
+                    context.warehouse.connection.close()
+
+
+def _begin(config: Config, home: Home, outcome: Outcome, rebuild: bool) -> RunContext:
+    """A run with an open working copy, and what it takes over from the last one."""
+    pads = load_pads(home.private, config.identity.key_id)
+    name = home.current_name()
+    inherited = inherit_store(home, config, pads.key_id, rebuild)
+    working = start_working_copy(home, outcome.run_id, inherited.keeps_store)
+    warehouse = _open(config, home, working)
+    write_store_key(warehouse, pads.key_id)
+    if rebuild:
+        warehouse.execute("delete from store.main.derivation")
+    remember_last_run(warehouse, home.store_of(name) if name else None)
+    return RunContext(
+        config, home, outcome.run_id, outcome.started_at, working, warehouse, pads,
+        reads_again=inherited.reads_again, summary=outcome.summary,
+    )  # fmt: skip
 
 
 def _open(config: Config, home: Home, working: Path) -> Warehouse:
@@ -328,7 +344,9 @@ def _enter_run(context: RunContext) -> None:
         """insert into store.main.run_history
         select $run_id, $cutoff_at, $started_at, $seconds, $version, $config, $model,
             (select count(*) from events), (select count(*) from customers),
-            (select count(*) from sessions), (select count(*) from journeys)""",
+            (select count(*) from sessions), (select count(*) from journeys),
+            (select count(*) filter (where stage is null) / nullif(count(*), 0) from events where not is_background),
+            (select count(*) filter (where identifier_count > 1) / nullif(count(*), 0) from customers)""",
         bound,
     )
 
@@ -366,7 +384,13 @@ def _write_settings(context: RunContext) -> None:
 
 def audit_results(context: RunContext) -> Counts:
     """Check every promise; raises AuditError when one that stops publication is broken."""
-    results = audits.run_audits(context.warehouse, set(context.renewal.kept) if context.renewal else None)
+    run = {
+        "run_id": context.run_id,
+        "cutoff_us": context.cutoff_us,
+        "is_backfill": context.wanted_cutoff is not None,
+    }
+    renewed = set(context.renewal.kept) if context.renewal else set()
+    results = audits.run_audits(context.warehouse, context.config.audits, run, renewed)
     context.summary["audits"] = results
     audits.require_passed(results)
     return {
@@ -438,13 +462,8 @@ STEPS: tuple[Step, ...] = (
 def run_step(context: RunContext, step: Step) -> Counts:
     """Run one step; keeps its counts and seconds in the context."""
     begun = perf_counter()
-    try:
+    with clear_errors(step.name):
         counts = step.run(context)
-    except (duckdb.IOException, OSError) as error:
-        raise JourneyMiningError(
-            f"'{step.name}' could not read or write: {first_line(error)}.",
-            fix="free disk space or memory, check the folder's permissions, and run again; the published snapshot stands",
-        ) from error
     context.timings[step.name] = round(perf_counter() - begun, 3)
     context.summary.setdefault("steps", {})[step.name] = counts
     return counts

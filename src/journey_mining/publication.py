@@ -67,9 +67,15 @@ class Home:
 def locked(home: Home, run_id: str) -> Iterator[None]:
     """Hold the home's lock; raises LockError naming the holder when another run has it."""
     make_folders(home)
-    descriptor = os.open(home.private / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    # The file carries the holder's name; should it be deleted meanwhile, the lock on its folder still stands.
+    try:
+        folder = os.open(home.private, os.O_RDONLY)
+        descriptor = os.open(home.private / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise _unwritable(home, error) from error
     try:
         try:
+            _lock_folder(folder)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise LockError(
@@ -77,10 +83,24 @@ def locked(home: Home, run_id: str) -> Iterator[None]:
                 found=_describe_holder(descriptor),
                 fix="wait until it ends; a killed run frees the lock by itself",
             ) from error
-        _write_holder(descriptor, run_id)
+        try:
+            _write_holder(descriptor, run_id)
+        except OSError as error:
+            raise _unwritable(home, error) from error
         yield
     finally:
         os.close(descriptor)
+        os.close(folder)
+
+
+def _lock_folder(descriptor: int) -> None:
+    """Lock a folder; network file systems, which lock only files, leave it at that."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:
+        return
 
 
 def make_folders(home: Home) -> None:
@@ -93,10 +113,14 @@ def make_folders(home: Home) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise JourneyMiningError(
-            f"The home folder {home.root} cannot be written: {error.strerror}.",
-            fix="give this user write access, or name another `home:` in journey.yaml",
-        ) from error
+        raise _unwritable(home, error) from error
+
+
+def _unwritable(home: Home, error: OSError) -> JourneyMiningError:
+    return JourneyMiningError(
+        f"The home folder {home.root} cannot be written: {error.strerror}.",
+        fix="give this user write access and free disk space, or name another `home:` in journey.yaml",
+    )
 
 
 def _write_holder(descriptor: int, run_id: str) -> None:
@@ -111,7 +135,7 @@ def _describe_holder(descriptor: int) -> str:
         holder = json.loads(os.pread(descriptor, 4096, 0))
         return f"run {holder['run_id']}, process {holder['pid']} on {holder['host']}, since {holder['started_at']}"
     except (ValueError, KeyError, OSError):
-        return "a process that has not written its name yet"
+        return "a process whose name is not in the lock file (just begun, or the file was deleted)"
 
 
 def start_working_copy(home: Home, run_id: str, keep_store: bool) -> Path:
@@ -198,6 +222,8 @@ def _list_snapshot(home: Home, name: str) -> None:
 
 def _remove_old(home: Home, keep: int) -> None:
     listed = _read_listed(home)
+    # The snapshot that was just replaced stays in any case: a reader may have followed the link and not opened it yet.
+    keep = max(keep, 2)
     for name in listed[:-keep]:
         shutil.rmtree(home.snapshots / name, ignore_errors=True)
         home.store_of(name).unlink(missing_ok=True)
