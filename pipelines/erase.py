@@ -20,7 +20,9 @@ from prefect import flow
 from journey_mining.config import load_config
 from journey_mining.erasure import read_requests
 from journey_mining.errors import JourneyMiningError
-from journey_mining.pipeline import STEPS, open_run, write_receipt
+from journey_mining.pipeline import STEPS
+from journey_mining.run_records import write_receipt
+from journey_mining.runs import open_run
 
 import server
 import tasks

@@ -9,17 +9,23 @@ Usage:
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import offline  # isort: skip  (Prefect reads its environment when it is imported)
 
 from prefect import flow
 from prefect.schedules import Cron
+from prefect.server.schemas.schedules import CronSchedule
 
 from journey_mining.config import Config, load_config
-from journey_mining.errors import JourneyMiningError
-from journey_mining.pipeline import STEPS, open_run
+from journey_mining.errors import AuditError, JourneyMiningError
+from journey_mining.notification import read_last_run
+from journey_mining.pipeline import STEPS
+from journey_mining.publication import Home
+from journey_mining.runs import open_run
 
 import server
 import tasks
@@ -31,16 +37,33 @@ def nightly(config: str = "journey.yaml", cutoff: str | None = None, rebuild: bo
     tasks.quiet_user_errors()
     counts: dict[str, tasks.Counts] = {}
     with open_run(Path(config), cutoff, rebuild) as context:
-        for step in STEPS:
-            counts[step.name] = tasks.run_step(step, context)
+        try:
+            for step in STEPS:
+                counts[step.name] = tasks.run_step(step, context)
+        except AuditError:
+            tasks.write_artifacts(context, counts)
+            raise
     tasks.write_artifacts(context, counts)
     return str((context.published or context.config.home_dir / "current") / "report" / "index.html")
 
 
+def is_due(config: Config) -> bool:
+    """Whether a time of the schedule has passed since the last run began, as when the machine was off at night."""
+    last = read_last_run(Home(config.home_dir))
+    if last is None:
+        return False
+    schedule = CronSchedule(cron=config.schedule.cron, timezone=config.timezone)
+    begun = datetime.fromisoformat(last["started_at"]) + timedelta(minutes=1)
+    return bool(asyncio.run(schedule.get_dates(1, start=begun, end=datetime.now(UTC))))
+
+
 def serve(config: Config) -> None:
-    """Starts a run at each time of the configured schedule, one at a time, until the process is stopped."""
-    # A run whose process died stays Running in Prefect for ever; what keeps writers apart is the library's own lock.
+    """Starts a run at each time of the configured schedule, one at a time, and one at once when a time was missed."""
+    # A run whose process died stays Running in Prefect for ever. The limit counts the children of this process only,
+    # so that such a run blocks nobody; what keeps writers apart is the library's own lock.
     with server.scheduling_server():
+        if is_due(config):
+            nightly(str(config.path), return_state=True)
         nightly.serve(
             name="nightly",
             schedule=Cron(config.schedule.cron, timezone=config.timezone),

@@ -60,7 +60,8 @@ def scheduling_server() -> Iterator[None]:
         with temporary_settings({PREFECT_API_URL: address, PREFECT_API_AUTH_STRING: password}):
             yield
     finally:
-        process.terminate()
+        if process.stdin is not None:
+            process.stdin.close()
         process.wait()
 
 
@@ -75,11 +76,14 @@ def _start_server(address: str, password: str) -> subprocess.Popen[bytes]:
     port = address.removesuffix("/api").rsplit(":", 1)[1]
     command = f"-m prefect server start --host 127.0.0.1 --port {port} --no-ui"
     home = str(PREFECT_HOME.value())
+    # The guard ends the server with this process, also when that is killed; Ctrl-C is for this process alone.
+    guard = str(Path(__file__).with_name("guard.py"))
     return subprocess.Popen(
-        [sys.executable, *command.split()],
+        [sys.executable, guard, sys.executable, *command.split()],
         env={**os.environ, "PREFECT_HOME": home, "PREFECT_SERVER_API_AUTH_STRING": password},
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
+        start_new_session=True,
     )
 
 

@@ -6,7 +6,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import offline  # noqa: F401  # isort: skip
 
@@ -18,7 +18,7 @@ from journey_mining import pipeline
 from journey_mining.errors import JourneyMiningError
 
 if TYPE_CHECKING:
-    from journey_mining.pipeline import RunContext, Step
+    from journey_mining.runs import RunContext, Step
 
 Counts = Mapping[str, int | float | str]
 
@@ -102,8 +102,20 @@ def render_summary(context: RunContext, counts: Mapping[str, Counts]) -> str:
             "",
             f"Published: `{context.published.name if context.published else 'nothing'}`",
             "",
+            *_list_warnings(context.summary.get("audits", [])),
             "| step | count | value |",
             "| --- | --- | ---: |",
             *rows,
         ]
     )
+
+
+def _list_warnings(audits: list[dict[str, Any]]) -> list[str]:
+    """Lines of markdown that name the audits that did not pass, the failed ones first."""
+    failing = sorted((a for a in audits if a["status"] != "passed"), key=lambda a: (a["status"], a["audit"]))
+    if not failing:
+        return []
+    lines = [
+        f"- **{a['audit']}** {a['status']}, {a['offending_count']} rows: {a['purpose']}" for a in failing
+    ]
+    return ["Audits that need a look:", "", *lines, ""]

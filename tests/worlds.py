@@ -16,7 +16,6 @@ from typing import Any
 from journey_mining.config import Config, load_config
 from journey_mining.models import Model, find_models, sql_folder
 from journey_mining.pipeline import (
-    RunContext,
     aggregate_marts,
     audit_results,
     classify_touchpoints,
@@ -25,6 +24,7 @@ from journey_mining.pipeline import (
     resolve_identities,
 )
 from journey_mining.publication import Home
+from journey_mining.runs import RunContext
 from journey_mining.sources.changes import end_changes
 from journey_mining.sources.keys import pads_of
 from journey_mining.sources.load import register_functions
@@ -55,6 +55,7 @@ _NAMESPACE = uuid.UUID("8a7f2a1c-0000-4000-8000-000000000000")
 _KINDS = {
     "_us": "bigint", "_at": "timestamp", "_count": "bigint", "_number": "bigint", "_no": "bigint", "_rank": "integer",
     "_ordinal": "bigint", "_seconds": "double", "_date": "date", "_rate": "double",
+    "_share": "double",
 }  # fmt: skip
 _NUMBERS = {
     "line": "bigint", "item": "integer", "sequence": "bigint", "specificity": "integer", "value": "double",

@@ -1,4 +1,4 @@
--- More than one contact in five has a touchpoint without a stage.
+-- More contacts than expected have a touchpoint without a stage (audits.unmapped).
 -- severity: warn
 with counted as (
     select
@@ -12,4 +12,4 @@ select
     contact_count,
     unmapped_count
 from counted
-where unmapped_count > 0.2 * contact_count
+where unmapped_count > $unmapped * contact_count

@@ -1,4 +1,4 @@
--- A source keeps more than one record in a hundred in quarantine.
+-- A source keeps more of its items in quarantine than expected (audits.quarantined).
 -- severity: warn
 with counted as (
     select
@@ -14,4 +14,4 @@ select
     quarantined_count,
     item_count
 from counted
-where quarantined_count > 0.01 * item_count
+where quarantined_count > $quarantined * item_count

@@ -11,6 +11,8 @@
 -- column: customer_count       customers
 -- column: session_count        sessions
 -- column: journey_count        journeys
+-- column: unmapped_share       unmapped contacts / contacts, NULL without contacts
+-- column: stitched_share       customers joined from more than one identifier / customers, NULL without customers
 select
     run_id,
     cutoff_at,
@@ -22,6 +24,8 @@ select
     event_count,
     customer_count,
     session_count,
-    journey_count
+    journey_count,
+    unmapped_share,
+    stitched_share
 from run_history
 order by started_at, run_id

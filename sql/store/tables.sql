@@ -109,7 +109,18 @@ create table if not exists store.main.run_history (
     event_count bigint not null,
     customer_count bigint not null,
     session_count bigint not null,
-    journey_count bigint not null
+    journey_count bigint not null,
+    unmapped_share double,
+    stitched_share double
+);
+
+create table if not exists store.main.files_before (
+    source varchar not null,
+    path varchar not null,
+    sha256 varchar not null,
+    byte_count bigint not null,
+    record_count bigint not null,
+    status varchar not null
 );
 
 -- How the sources were read; what changes this is read again.

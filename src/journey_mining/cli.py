@@ -183,9 +183,9 @@ def status(config_path: Path, as_json: bool) -> None:
         return
     for name, value in found["figures"].items():
         click.echo(f"{name:<22}{value}")
-    _print_table(
-        ("audit", "severity", "status", "offending_count"), [tuple(a.values()) for a in found["audits"]]
-    )
+    if last := found["last_run"]:
+        click.echo(f"{'last_run':<22}{last['run_id']} {last['state']}: {last['message']}")
+    _print_table(tuple(found["audits"][0]), [tuple(a.values()) for a in found["audits"]])
 
 
 @main.command()

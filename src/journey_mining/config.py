@@ -165,6 +165,46 @@ class Schedule(Parameters):
     """Cron expression, in the configured timezone."""
 
 
+class Audits(Parameters):
+    """From where on an audit speaks up, and which audits stop publication beside those that always do."""
+
+    runs: int = Field(7, ge=1)
+    """Earlier runs, with the same settings and models, that counts and shares are compared with."""
+    min_runs: int = Field(3, ge=1)
+    """With fewer of them nothing is compared."""
+    shrink: float = Field(0.1, ge=0, le=1)
+    """A count may fall by this share below the median of these runs."""
+    grow: float = Field(1.0, ge=0)
+    """A count may rise by this share above the largest of these runs."""
+    drift: float = Field(0.1, ge=0, le=1)
+    """The shares of unmapped contacts and stitched customers may differ by this from the median of these runs."""
+    unmapped: float = Field(0.2, ge=0, le=1)
+    """Share of contacts that may be without a stage."""
+    quarantined: float = Field(0.01, ge=0, le=1)
+    """Share of a source's items that may be in quarantine."""
+    nonhuman: float = Field(0.01, ge=0, le=1)
+    """Share of sessions that may be non-human."""
+    late: dict[Name, Duration] = {}
+    """Source -> how far its latest event may lie before the cutoff; others may pause twice as long as they ever did."""
+    standstill: Duration = timedelta(days=2)
+    """No event newer than in a run this long ago is worth a warning."""
+    rewritten: bool = False
+    """Whether a known file with other content is worth a warning even when it did not shrink."""
+    stop: list[Name] = []
+    """Audits that only warn by themselves, and are to stop publication here."""
+
+
+class Notify(Parameters):
+    """Whom a run tells how it ended."""
+
+    command: list[str] = Field(min_length=1)
+    """Program and arguments, started without a shell in the folder of journey.yaml; JSON comes on its stdin."""
+    states: list[Literal["failed", "stopped", "warned", "published"]] = ["failed", "stopped"]
+    """Ends of a run that are told: it failed, an audit stopped it, it published with warnings, or without."""
+    timeout: Duration = timedelta(seconds=30)
+    """After this long the program is killed."""
+
+
 class Report(Parameters):
     """What the published report shows."""
 
@@ -196,11 +236,13 @@ class Config(Parameters):
     """Rules, first match wins."""
     feedback: Feedback = Feedback()
     schedule: Schedule = Schedule()
+    audits: Audits = Audits()
+    notify: Notify | None = None
     report: Report = Report()
     retention: Duration | None = None
     """Events older than this, counted back from the cutoff, are erased; None keeps all."""
     keep_snapshots: int = Field(5, ge=1)
-    """Published snapshots that are kept."""
+    """Published snapshots that are kept; the one before the current is kept in any case, for readers on their way."""
     memory_limit: str = "6GB"
     """Memory that DuckDB may use before it spills."""
     threads: int | None = Field(None, ge=1)
@@ -225,16 +267,23 @@ class Config(Parameters):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of all that influences the tables (not the home folder, schedule or resources)."""
-        kept = self.model_dump(
-            mode="json", exclude={"home", "schedule", "keep_snapshots", "memory_limit", "threads"}
-        )
+        """Hash of all that influences the figures (not the home folder, schedule, audits or resources)."""
+        apart = {"home", "schedule", "audits", "notify", "keep_snapshots", "memory_limit", "threads"}
+        kept = self.model_dump(mode="json", exclude=apart)
         return hashlib.sha256(json.dumps(kept, sort_keys=False).encode()).hexdigest()[:16]
 
     @model_validator(mode="after")
     def _check_stages(self) -> Config:
         if len(set(self.stages)) != len(self.stages):
             raise ValueError("stages: a stage is listed twice")
+        return self
+
+    @model_validator(mode="after")
+    def _check_late(self) -> Config:
+        if strangers := sorted(self.audits.late.keys() - self.sources.keys()):
+            raise ValueError(
+                f"audits.late: '{strangers[0]}' is none of the sources {', '.join(self.sources)}"
+            )
         return self
 
 
@@ -354,6 +403,7 @@ def _known_keys(location: tuple[str | int, ...]) -> list[str]:
     nested: dict[str, type[BaseModel]] = {
         "sources": Source, "sessions": Sessions, "journeys": Journeys, "identity": Identity,
         "touchpoints": Touchpoint, "feedback": Feedback, "schedule": Schedule, "report": Report,
+        "audits": Audits, "notify": Notify,
     }  # fmt: skip
     if len(location) > 1:
         model = nested.get(str(location[0]), Config)

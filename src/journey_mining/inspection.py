@@ -8,6 +8,7 @@ from typing import Any
 
 from journey_mining.config import load_config
 from journey_mining.errors import JourneyMiningError, QueryError
+from journey_mining.notification import read_last_run
 from journey_mining.publication import DATABASE, Home, make_folders
 from journey_mining.sources.keys import add_key, load_pads, read_keys
 from journey_mining.warehouse import Connection, open_readonly, quoted
@@ -26,7 +27,7 @@ def published_home(config_path: Path) -> Home:
 
 
 def describe_status(config_path: Path) -> dict[str, Any]:
-    """Figures of the published snapshot and its audits."""
+    """Figures of the published snapshot, its audits, and how the last run ended, published or not."""
     home = published_home(config_path)
     with open_readonly(home.current / DATABASE) as connection:
         last = _rows(connection, "select * from runs order by started_at desc limit 1")[0]
@@ -39,10 +40,10 @@ def describe_status(config_path: Path) -> dict[str, Any]:
         )[0]
         audits = _rows(
             connection,
-            "select audit, severity, status, offending_count from audits order by status <> 'failed', status <> 'warned', audit",
+            "select audit, severity, status, offending_count, detail from audits order by status <> 'failed', status <> 'warned', audit",
         )
     figures = {"snapshot": home.current_name(), "database": str(home.current / DATABASE), **last, **files}
-    return {"figures": figures, "audits": audits}
+    return {"figures": figures, "audits": audits, "last_run": read_last_run(home)}
 
 
 def list_quarantine(

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
-import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
@@ -18,173 +13,18 @@ from typing import Any
 import duckdb
 
 from journey_mining import audits
-from journey_mining.config import Config, load_config
 from journey_mining.erasure import ErasureRequest, erase_persons, expire_events, scrub_quarantine
-from journey_mining.errors import ConfigError, JourneyMiningError, SourceError
+from journey_mining.errors import SourceError
 from journey_mining.identity import resolve_components
-from journey_mining.inheritance import Inheritance, inherit_store, write_store_key
-from journey_mining.models import ancestors, find_models, fingerprint, model_fingerprint, sql_folder
-from journey_mining.publication import DATABASE, Home, locked, publish, start_working_copy
+from journey_mining.models import ancestors, find_models, fingerprint, sql_folder
+from journey_mining.publication import DATABASE, publish
 from journey_mining.renewal import Renewal, derivation_before, write_derivation
+from journey_mining.run_records import enter_run, write_receipt, write_run, write_settings
+from journey_mining.runs import Counts, RunContext, Step, open_run
 from journey_mining.sources.changes import begin_changes, end_changes, recount_files, settle_changes
-from journey_mining.sources.erased import carry_tombstones
-from journey_mining.sources.keys import Pads, load_pads
 from journey_mining.sources.ledger import read_sources
-from journey_mining.sources.load import register_functions
-from journey_mining.touchpoints import check_rules, match_rules
-from journey_mining.warehouse import Warehouse, first_line, open_warehouse, rewrite_database
-
-NEVER_US = 1 << 61
-"""Microseconds that no journey outlives: what `expiry: never` means to the models."""
-Counts = dict[str, int | float | str]
-
-
-@dataclass
-class RunContext:
-    """A run in progress: where it works and what is known so far."""
-
-    config: Config
-    home: Home
-    run_id: str
-    started_at: datetime
-    working_dir: Path
-    warehouse: Warehouse
-    pads: Pads
-    wanted_cutoff: datetime | None = None
-    retry_quarantine: bool = False
-    reads_again: frozenset[str] = frozenset()
-    """Sources of which every file is read again."""
-    cutoff_us: int = 0
-    renewal: Renewal | None = None
-    """How the published tables are renewed; None: they are computed anew."""
-    requests: Sequence[ErasureRequest] = ()
-    """Persons whom this run forgets."""
-    erases: bool = False
-    """Whether bytes must go: both files are written anew, and older snapshots are removed."""
-    summary: dict[str, Any] = field(default_factory=dict)
-    timings: dict[str, float] = field(default_factory=dict)
-    published: Path | None = None
-    """Folder of the snapshot after the publish step."""
-
-    @property
-    def cutoff_at(self) -> datetime:
-        """Horizon of the data, UTC."""
-        return datetime.fromtimestamp(self.cutoff_us / 1_000_000, UTC)
-
-    @property
-    def name(self) -> str:
-        """Name of the snapshot."""
-        return f"{self.cutoff_at:%Y%m%dT%H%M%SZ}_{self.run_id}"
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """What the models bind."""
-        config = self.config
-        expiry = config.journeys.expiry
-        by = config.sessions.by
-        return {
-            "cutoff_us": self.cutoff_us,
-            "timezone": config.timezone,
-            "goal": config.goal,
-            "inactivity_us": _micros(config.sessions.inactivity),
-            "max_session_us": _micros(config.sessions.max_session),
-            "max_events": config.sessions.max_events,
-            "by_channel": by != "customer" and "channel" in by,
-            "expiry_us": NEVER_US if expiry == "never" else _micros(expiry),
-            "ends_on_goal": config.journeys.ends_on == "goal",
-            "collapse": config.journeys.collapses_repeats,
-            "max_links": config.identity.max_links,
-            "max_user_ids": config.identity.max_user_ids,
-            "feedback_within_us": _micros(config.feedback.within),
-            "flow_steps": config.report.flow_steps,
-        }
-
-
-def _micros(duration: timedelta) -> int:
-    return round(duration.total_seconds() * 1_000_000)
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of a run; `retries` where trying again makes sense (reading from a share, say)."""
-
-    name: str
-    run: Callable[[RunContext], Counts]
-    retries: int = 0
-
-
-@contextmanager
-def open_run(
-    config_path: Path,
-    cutoff: str | None = None,
-    rebuild: bool = False,
-    retry_quarantine: bool = False,
-    requests: Sequence[ErasureRequest] = (),
-) -> Iterator[RunContext]:
-    """A run under the home's lock, on a working copy; nothing is published unless the publish step is reached.
-
-    With `requests` the run forgets these persons first.
-    """
-    config = load_config(config_path)
-    check_rules(config)
-    wanted = parse_cutoff(cutoff)
-    home = Home(config.home_dir)
-    run_id = f"{datetime.now(UTC):%Y%m%d%H%M%S}{uuid.uuid4().hex[:6]}"
-    with locked(home, run_id):
-        pads = load_pads(home.private, config.identity.key_id)
-        inherited = inherit_store(home, config, pads.key_id, rebuild)
-        working = start_working_copy(home, run_id, inherited.keeps_store)
-        warehouse = _open(config, home, working)
-        context = RunContext(
-            config, home, run_id, datetime.now(UTC), working, warehouse, pads, wanted, retry_quarantine,
-            inherited.reads_again, requests=requests,
-        )  # fmt: skip
-        try:
-            _carry_over(context, inherited)
-            write_store_key(warehouse, pads.key_id)
-            if rebuild:
-                warehouse.execute("delete from store.main.derivation")
-            yield context
-        finally:
-            warehouse.connection.close()
-
-
-def _open(config: Config, home: Home, working: Path) -> Warehouse:
-    return open_warehouse(
-        working / DATABASE,
-        working / "store.duckdb",
-        home.working / "spill",
-        register_functions,
-        config.memory_limit,
-        config.threads,
-    )
-
-
-def _carry_over(context: RunContext, inherited: Inheritance) -> None:
-    """What outlives even a store that is not kept; raises ConfigError when persons would be forgotten in vain."""
-    name = context.home.current_name()
-    if inherited.keeps_store:
-        return
-    if context.requests:
-        raise ConfigError(
-            "Nothing that the configuration describes is published yet, so that nobody can be looked up.",
-            fix="publish first: journey-mining run; then forget",
-        )
-    if name and context.home.store_of(name).is_file():
-        carry_tombstones(context.warehouse, str(context.home.store_of(name)))
-
-
-def parse_cutoff(text: str | None) -> datetime | None:
-    """The moment that `text` (ISO 8601, UTC when it names no zone) states; raises ConfigError."""
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigError(
-            f"--cutoff: '{text}' is no time.", expected="ISO 8601, for example 2026-03-31T23:59:59Z"
-        ) from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+from journey_mining.touchpoints import match_rules
+from journey_mining.warehouse import clear_errors, rewrite_database
 
 
 def read_exports(context: RunContext) -> Counts:
@@ -238,11 +78,10 @@ def _settle_cutoff(context: RunContext) -> None:
 
 def _forget_persons(context: RunContext) -> None:
     """Erase the persons who ask, once: a step that is tried again goes on with what it had done."""
-    if context.requests and "erasure" not in context.summary:
+    if context.requests and context.receipt is None:
         with context.warehouse.transaction():
             at = context.started_at.replace(tzinfo=None)
-            receipt = erase_persons(context.warehouse, context.pads, context.requests, at)
-        context.summary["erasure"] = receipt
+            context.receipt = erase_persons(context.warehouse, context.pads, context.requests, at)
         context.erases = True
 
 
@@ -356,71 +195,26 @@ def aggregate_marts(context: RunContext) -> Counts:
     if renewal is not None:
         renewal.renew_customers("marts")
         renewal.merge_sums()
-    _enter_run(context)
+    enter_run(context)
     counts = {
         name: context.warehouse.build(model, context.parameters)
         for name, model in find_models("marts").items()
         if renewal is None or model.renewed is None
     }
-    _write_settings(context)
+    write_settings(context)
     write_derivation(context.warehouse, derivation_fingerprint(context), context.cutoff_us)
     return dict(counts)
 
 
-def _enter_run(context: RunContext) -> None:
-    warehouse = context.warehouse
-    bound = {
-        "run_id": context.run_id,
-        "cutoff_at": context.cutoff_at.replace(tzinfo=None),
-        "started_at": context.started_at.replace(tzinfo=None),
-        "seconds": (datetime.now(UTC) - context.started_at).total_seconds(),
-        "version": version("journey-mining"),
-        "config": context.config.fingerprint,
-        "model": model_fingerprint(),
-    }
-    warehouse.execute(
-        """insert into store.main.run_history
-        select $run_id, $cutoff_at, $started_at, $seconds, $version, $config, $model,
-            (select count(*) from events), (select count(*) from customers),
-            (select count(*) from sessions), (select count(*) from journeys)""",
-        bound,
-    )
-
-
-def _write_settings(context: RunContext) -> None:
-    config, parameters = context.config, context.parameters
-    settings = {
-        "title": config.report.title,
-        "goal": config.goal,
-        "timezone": config.timezone,
-        "cutoff_at": context.cutoff_at.isoformat(),
-        "inactivity_seconds": config.sessions.inactivity.total_seconds(),
-        "expiry_seconds": None
-        if config.journeys.expiry == "never"
-        else config.journeys.expiry.total_seconds(),
-        "ends_on": config.journeys.ends_on,
-        "repeats": "collapse" if parameters["collapse"] else "keep",
-        "min_cell": config.report.min_cell,
-        "flow_steps": config.report.flow_steps,
-        "max_links": config.identity.max_links,
-        "max_user_ids": config.identity.max_user_ids,
-        "feedback_within_seconds": config.feedback.within.total_seconds(),
-        "version": version("journey-mining"),
-    }
-    context.warehouse.execute("create or replace table published.main.settings (name varchar, value varchar)")
-    context.warehouse.comment_table(
-        "published.main.settings",
-        "The settings of the run that figures depend on.",
-        {"name": "name of the setting, with its unit", "value": "its value as text, NULL for none"},
-    )
-    for name, value in settings.items():
-        bound = {"n": name, "v": None if value is None else str(value)}
-        context.warehouse.execute("insert into published.main.settings values ($n, $v)", bound)
-
-
 def audit_results(context: RunContext) -> Counts:
     """Check every promise; raises AuditError when one that stops publication is broken."""
-    results = audits.run_audits(context.warehouse, set(context.renewal.kept) if context.renewal else None)
+    run = {
+        "run_id": context.run_id,
+        "cutoff_us": context.cutoff_us,
+        "is_backfill": context.wanted_cutoff is not None,
+    }
+    renewed = set(context.renewal.kept) if context.renewal else set()
+    results = audits.run_audits(context.warehouse, context.config.audits, run, renewed)
     context.summary["audits"] = results
     audits.require_passed(results)
     return {
@@ -448,7 +242,7 @@ def render_pages(context: RunContext) -> Counts:
 
 def publish_snapshot(context: RunContext) -> Counts:
     """Close the files and make them the published snapshot by one rename."""
-    _write_run(context)
+    write_run(context)
     context.warehouse.close()
     if context.erases:
         for file in (DATABASE, "store.duckdb"):
@@ -460,27 +254,6 @@ def publish_snapshot(context: RunContext) -> Counts:
         1 if context.erases else context.config.keep_snapshots,
     )
     return {"snapshot": context.name}
-
-
-def _write_run(context: RunContext) -> None:
-    document = {
-        "run_id": context.run_id,
-        "cutoff_at": context.cutoff_at.isoformat(),
-        "started_at": context.started_at.isoformat(),
-        "config_fingerprint": context.config.fingerprint,
-        "model_fingerprint": model_fingerprint(),
-        "key_id": context.pads.key_id,
-        "versions": {
-            "journey-mining": version("journey-mining"),
-            "duckdb": duckdb.__version__,
-            "python": platform.python_version(),
-        },
-        "timings_seconds": context.timings,
-        "inputs": context.warehouse.rows("select * from source_files order by source, path"),
-        **context.summary,
-    }
-    text = json.dumps(document, indent=2, default=str, ensure_ascii=False)
-    (context.working_dir / "run.json").write_text(text + "\n", encoding="utf-8")
 
 
 STEPS: tuple[Step, ...] = (
@@ -498,13 +271,8 @@ STEPS: tuple[Step, ...] = (
 def run_step(context: RunContext, step: Step) -> Counts:
     """Run one step; keeps its counts and seconds in the context."""
     begun = perf_counter()
-    try:
+    with clear_errors(step.name):
         counts = step.run(context)
-    except (duckdb.IOException, OSError) as error:
-        raise JourneyMiningError(
-            f"'{step.name}' could not read or write: {first_line(error)}.",
-            fix="free disk space or memory, check the folder's permissions, and run again; the published snapshot stands",
-        ) from error
     context.timings[step.name] = round(perf_counter() - begun, 3)
     context.summary.setdefault("steps", {})[step.name] = counts
     return counts
@@ -538,21 +306,3 @@ def forget_all(
             if tell is not None:
                 tell(step.name, counts, context.timings[step.name])
     return context, write_receipt(context)
-
-
-def write_receipt(context: RunContext) -> dict[str, Any]:
-    """What a published run forgot, and what is out of reach; written to private/receipts/<snapshot>.json."""
-    receipt = {
-        "run_id": context.run_id,
-        "erased_at": context.started_at.isoformat(timespec="seconds"),
-        **context.summary["erasure"],
-        "rewritten": [f"snapshots/{context.name}/{DATABASE}", f"private/{context.name}.duckdb"],
-        "removed": "every other snapshot, with its report and its private store",
-    }
-    folder = context.home.private / "receipts"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    text = json.dumps(receipt, indent=2, ensure_ascii=False) + "\n"
-    path = folder / f"{context.name}.json"
-    path.write_text(text, encoding="utf-8")
-    path.chmod(0o600)
-    return {**receipt, "receipt": str(path)}

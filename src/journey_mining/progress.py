@@ -6,7 +6,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from journey_mining.pipeline import STEPS, Counts
+from journey_mining.pipeline import STEPS
+from journey_mining.runs import Counts
 
 Teller = Callable[[str, Counts, float], None]
 

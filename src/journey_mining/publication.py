@@ -67,9 +67,15 @@ class Home:
 def locked(home: Home, run_id: str) -> Iterator[None]:
     """Hold the home's lock; raises LockError naming the holder when another run has it."""
     make_folders(home)
-    descriptor = os.open(home.private / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    # The file carries the holder's name; should it be deleted meanwhile, the lock on its folder still stands.
+    try:
+        folder = os.open(home.private, os.O_RDONLY)
+        descriptor = os.open(home.private / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise _unwritable(home, error) from error
     try:
         try:
+            _lock_folder(folder)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise LockError(
@@ -77,10 +83,24 @@ def locked(home: Home, run_id: str) -> Iterator[None]:
                 found=_describe_holder(descriptor),
                 fix="wait until it ends; a killed run frees the lock by itself",
             ) from error
-        _write_holder(descriptor, run_id)
+        try:
+            _write_holder(descriptor, run_id)
+        except OSError as error:
+            raise _unwritable(home, error) from error
         yield
     finally:
         os.close(descriptor)
+        os.close(folder)
+
+
+def _lock_folder(descriptor: int) -> None:
+    """Lock a folder; network file systems, which lock only files, leave it at that."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:
+        return
 
 
 def make_folders(home: Home) -> None:
@@ -93,10 +113,14 @@ def make_folders(home: Home) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise JourneyMiningError(
-            f"The home folder {home.root} cannot be written: {error.strerror}.",
-            fix="give this user write access, or name another `home:` in journey.yaml",
-        ) from error
+        raise _unwritable(home, error) from error
+
+
+def _unwritable(home: Home, error: OSError) -> JourneyMiningError:
+    return JourneyMiningError(
+        f"The home folder {home.root} cannot be written: {error.strerror}.",
+        fix="give this user write access and free disk space, or name another `home:` in journey.yaml",
+    )
 
 
 def _write_holder(descriptor: int, run_id: str) -> None:
@@ -111,7 +135,7 @@ def _describe_holder(descriptor: int) -> str:
         holder = json.loads(os.pread(descriptor, 4096, 0))
         return f"run {holder['run_id']}, process {holder['pid']} on {holder['host']}, since {holder['started_at']}"
     except (ValueError, KeyError, OSError):
-        return "a process that has not written its name yet"
+        return "a process whose name is not in the lock file (just begun, or the file was deleted)"
 
 
 def start_working_copy(home: Home, run_id: str, keep_store: bool) -> Path:
@@ -165,8 +189,12 @@ def _read_listed(home: Home) -> list[str]:
         return []
 
 
-def publish(home: Home, working: Path, name: str, keep: int) -> Path:
-    """Make the working copy the published snapshot `name` by one rename; returns its folder."""
+def publish(home: Home, working: Path, name: str, keep: int, erases: bool = False) -> Path:
+    """Make the working copy the published snapshot `name` by one rename; returns its folder.
+
+    With `erases` no other snapshot stays. Otherwise the one that was just replaced does in any case: a reader may have
+    followed the link and not opened it yet.
+    """
     target = home.snapshots / name
     (working / "store.duckdb").chmod(0o600)
     working.chmod(0o755)
@@ -181,7 +209,7 @@ def publish(home: Home, working: Path, name: str, keep: int) -> Path:
     os.symlink(Path("snapshots") / name, link)
     os.replace(link, home.current)
     _sync_folder(home.root)
-    _remove_old(home, keep)
+    _remove_old(home, 1 if erases else max(keep, 2))
     shutil.rmtree(home.working, ignore_errors=True)
     return target
 

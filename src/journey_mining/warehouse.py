@@ -27,6 +27,17 @@ OFFLINE_SETTINGS = {
     "autoload_known_extensions": "false",
 }
 
+STARVED = (
+    duckdb.IOException,
+    duckdb.OutOfMemoryException,
+    duckdb.TransactionException,
+    duckdb.FatalException,
+)
+"""What the engine raises when it lacks disk, memory or a permission: never the fault of a model or a preset.
+
+One connection writes, so that a transaction can fail only where its files cannot be written.
+"""
+
 Connection = duckdb.DuckDBPyConnection
 
 
@@ -61,6 +72,8 @@ class Warehouse:
             if model.kept != "batch":
                 self.comment(model)
             return int(self.value(f"select count(*) from {target}"))
+        except STARVED:
+            raise
         except duckdb.Error as error:
             raise ModelError(
                 f"The model {model.layer}/{model.name}.sql failed: {first_line(error)}.",
@@ -126,6 +139,23 @@ def first_line(error: Exception) -> str:
         return text.split(":", 1)[0]
     text = re.sub(r"(with value ).*(?= can't)", r"\1…", text)
     return re.sub(r"""['"].*['"]?|\([^)]*\)|\b[0-9][^ ]*""", "…", text)
+
+
+@contextmanager
+def clear_errors(name: str) -> Iterator[None]:
+    """Turn an error of the disk, the memory or a permission, met while doing `name`, into one that says what to do."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise JourneyMiningError(
+            f"'{name}' needs more memory, or room to spill: {first_line(error)}.",
+            fix="raise `memory_limit:` in journey.yaml or free disk space, and run again; the published snapshot stands",
+        ) from error
+    except (*STARVED, OSError) as error:
+        raise JourneyMiningError(
+            f"'{name}' could not read or write: {first_line(error)}.",
+            fix="free disk space, check the folder's permissions, and run again; the published snapshot stands",
+        ) from error
 
 
 def open_warehouse(

@@ -47,7 +47,8 @@ def generate(ground: Ground, form: Form) -> Figures:
 
 def read_ours(ground: Ground, form: Form) -> Figures:
     """The step `read exports` over the web exports."""
-    from journey_mining.pipeline import open_run, read_exports
+    from journey_mining.pipeline import read_exports
+    from journey_mining.runs import open_run
 
     figures: Figures = {}
     config = ground.write_config(f"read_{form}", form, ("web",))
@@ -76,8 +77,9 @@ def read_theirs(ground: Ground, form: Form) -> Figures:
 
 def stage(ground: Ground, form: Form) -> Figures:
     """Read all four sources and publish nothing but the store, so that `derive` begins with staged events."""
-    from journey_mining.pipeline import open_run, read_exports
+    from journey_mining.pipeline import read_exports
     from journey_mining.publication import publish
+    from journey_mining.runs import open_run
 
     figures: Figures = {}
     with open_run(ground.write_config("derived", form), rebuild=True) as context:
@@ -90,7 +92,8 @@ def stage(ground: Ground, form: Form) -> Figures:
 
 def derive(ground: Ground, form: Form) -> Figures:
     """Identity to marts over staged events, then audits and report; leaves the databases in work/."""
-    from journey_mining.pipeline import STEPS, open_run, run_step
+    from journey_mining.pipeline import STEPS, run_step
+    from journey_mining.runs import open_run
 
     steps = {step.name: step for step in STEPS}
     figures: Figures = {}
@@ -117,7 +120,8 @@ def derive(ground: Ground, form: Form) -> Figures:
 
 def night(ground: Ground, form: Form) -> Figures:
     """All files but the last of some, run from nothing; then a night in which these arrive, about 1 % of the events."""
-    from journey_mining.pipeline import STEPS, open_run, run_step
+    from journey_mining.pipeline import STEPS, run_step
+    from journey_mining.runs import open_run
 
     folder = ground.work / "night_exports"
     held_back = link_exports(ground.exports(form), folder)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from time import perf_counter, process_time
 from typing import Any
 
-from journey_mining import pipeline
+from journey_mining import pipeline, runs
 from journey_mining.warehouse import Connection, Warehouse
 
 _TARGET = re.compile(
@@ -75,7 +75,7 @@ def timed_statements() -> Iterator[Statements]:
         finally:
             statements.add(sql, perf_counter() - wall, process_time() - cpu)
 
-    def timed_step(context: pipeline.RunContext, step: pipeline.Step) -> pipeline.Counts:
+    def timed_step(context: runs.RunContext, step: runs.Step) -> runs.Counts:
         statements.step, begun = step.name, perf_counter()
         counts = run_step(context, step)
         statements.steps[step.name] += perf_counter() - begun

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
+import json
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prefect.artifacts import Artifact
 
-from journey_mining.errors import AuditError
-from journey_mining.pipeline import STEPS, Step
+from journey_mining.errors import AuditError, SourceError
+from journey_mining.pipeline import STEPS
+from journey_mining.runs import Step
 
 import nightly as nightly_module
 import tasks
@@ -55,6 +53,35 @@ def test_failed_step_publishes_nothing(shop: Path, monkeypatch: pytest.MonkeyPat
     assert (shop.parent / "journeys" / "current").readlink() == before
 
 
+def test_a_stopped_audit_leaves_artifacts(shop: Path) -> None:
+    """The page of the run and the table of its audits say what stopped it; the flow fails with that error."""
+    shop.write_text(shop.read_text(encoding="utf-8") + "audits: {stop: [files_unread]}\n", encoding="utf-8")
+    shop.write_text(shop.read_text(encoding="utf-8").replace("shop.csv", "'*.csv'"), encoding="utf-8")
+    (shop.parent / "nothing.csv").write_text("", encoding="utf-8")
+    with pytest.raises(AuditError, match="files_unread"):
+        nightly(str(shop))
+    summary, audits = Artifact.get(tasks.SUMMARY_KEY), Artifact.get(tasks.AUDITS_KEY)
+    assert summary is not None
+    assert audits is not None
+    assert "Published: `nothing`" in str(summary.data)
+    assert "- **files_unread** failed, 1 rows" in str(summary.data)
+    assert "nothing.csv" in str(audits.data)
+
+
+def test_the_flow_tells_as_the_command_does(shop: Path) -> None:
+    """`notify:` works for the flow too, on a success and on a failure."""
+    program = "import sys; open('told.json', 'a').write(sys.stdin.read() + chr(10))"
+    notify = {"command": [sys.executable, "-c", program], "states": ["published", "warned", "failed"]}
+    shop.write_text(f"{shop.read_text(encoding='utf-8')}notify: {json.dumps(notify)}\n", encoding="utf-8")
+    nightly(str(shop))
+    (shop.parent / "shop.csv").unlink()
+    with pytest.raises(SourceError):
+        nightly(str(shop))
+    told = [json.loads(line) for line in (shop.parent / "told.json").read_text().splitlines()]
+    assert [document["state"] for document in told][1:] == ["failed"]
+    assert told[0]["state"] in ("published", "warned")
+
+
 def test_unexpected_failure_names_no_value(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Prefect stores the text of an exception, so that of an unexpected one, which may quote a record, is replaced."""
     monkeypatch.setattr(nightly_module, "STEPS", (fail_with(ValueError("jane@example.org")),))
@@ -93,21 +120,3 @@ def test_main_shows_user_errors_without_traceback(tmp_path: Path, capfd: pytest.
     shown = capfd.readouterr()
     assert shown.err.startswith("ConfigError: ")
     assert "Traceback" not in shown.err + shown.out
-
-
-@pytest.mark.slow
-def test_schedule_fires(shop: Path) -> None:
-    """`--serve` starts a run at the time of the schedule, and leaves no server behind when it is stopped."""
-    shop.write_text(shop.read_text(encoding="utf-8") + "schedule: {cron: '* * * * *'}\n", encoding="utf-8")
-    script = str(Path(nightly_module.__file__))
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_API")}
-    serving = subprocess.Popen([sys.executable, script, "--config", str(shop), "--serve"], env=environment)
-    try:
-        deadline = time.monotonic() + 240
-        while not (shop.parent / "journeys" / "current").exists() and time.monotonic() < deadline:
-            assert serving.poll() is None
-            time.sleep(1)
-        assert (shop.parent / "journeys" / "current" / "report" / "index.html").is_file()
-    finally:
-        serving.send_signal(signal.SIGTERM)
-        serving.wait(timeout=30)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from journey_mining.pipeline import RunContext, run_all
+from journey_mining.pipeline import run_all
+from journey_mining.runs import RunContext
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from journey_mining.pipeline import RunContext
 from journey_mining.querying import run_query
+from journey_mining.runs import RunContext
 
 README = Path(__file__).parents[2] / "README.md"
 QUERIES = re.findall(r"```sql\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)

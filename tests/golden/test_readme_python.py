@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from journey_mining.pipeline import RunContext
+from journey_mining.runs import RunContext
 
 README = Path(__file__).parents[2] / "README.md"
 

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from journey_mining.pipeline import RunContext
+from journey_mining.runs import RunContext
 from journey_mining.sources.load import register_functions
 from journey_mining.warehouse import load_macros
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from journey_mining.audits import require_passed, run_audits
-from journey_mining.errors import AuditError
+from journey_mining.audits import check_names, require_passed, run_audits
+from journey_mining.config import Audits, load_config
+from journey_mining.errors import AuditError, ConfigError
 from journey_mining.models import find_models
+from readable import micros
 from worlds import Lab
 
 LOG = """
@@ -19,7 +24,14 @@ at          | customer | event    | by      | background
 03-20 09:00 | cleo     | page     |         |
 03-20 09:00 |          | page     |         |
 """
+CUTOFF_US = micros("03-20 09:00")
+EARLIER = "insert into runs select * exclude (n) replace ('r' || n as run_id, started_at - n * interval 1 day as started_at"
 CORRUPTIONS = {
+    "cutoff_advances": EARLIER + ") from runs, range(1, 4) as t (n)",
+    "files_stay": "insert into files_before values ('log', 'gone.csv', 'x', 1, 1, 'read')",
+    "runs_steady": EARLIER
+    + ", 9 as event_count, cutoff_at - interval 1 second as cutoff_at) from runs, range(1, 4) as t (n)",
+    "sources_fresh": f"update events set occurred_us = {CUTOFF_US} - (10 + line) * 86400000000",
     "events_in_files": "delete from staged_events where line = 1",
     "events_mapped": "update events set stage = null",
     "files_conserved": "update source_files set duplicate_count = 1",
@@ -35,9 +47,11 @@ CORRUPTIONS = {
 """Audit -> a change of a table that breaks the promise."""
 
 
-def failures(lab: Lab) -> dict[str, dict[str, object]]:
-    """The audits that did not pass, by name."""
-    return {str(row["audit"]): row for row in run_audits(lab.warehouse) if row["status"] != "passed"}
+def failures(lab: Lab, **limits: Any) -> dict[str, dict[str, object]]:
+    """The audits that did not pass, by name; limits as under `audits:` in journey.yaml."""
+    run = {"run_id": "test", "cutoff_us": CUTOFF_US, "is_backfill": limits.pop("is_backfill", False)}
+    found = run_audits(lab.warehouse, Audits.model_validate(limits), run)
+    return {str(row["audit"]): row for row in found if row["status"] != "passed"}
 
 
 def test_every_audit_has_a_corruption() -> None:
@@ -94,6 +108,184 @@ def test_a_customer_who_skips_a_stage_downwards_is_found(lab: Lab) -> None:
         'update stage_funnel set entered = 0, converted = 0, dropped_off = 0, "open" = 0 where stage_number = 2'
     )
     assert "funnel_balances" in failures(lab)
+
+
+RUNS = """
+run_id | cutoff_at   | started_at  | config_fingerprint | model_fingerprint | event_count | customer_count | session_count | journey_count | unmapped_share | stitched_share
+r1     | 03-01 00:00 | 03-01 03:00 | a                  | m                 | 100         | 10             | 20            | 10            | 0.1            | 0.5
+r2     | 03-02 00:00 | 03-02 03:00 | a                  | m                 | 110         | 11             | 22            | 11            | 0.1            | 0.5
+r3     | 03-03 00:00 | 03-03 03:00 | a                  | m                 | 120         | 12             | 24            | 12            | 0.1            | 0.5
+"""
+
+
+def after_runs(lab: Lab, last: str) -> Lab:
+    """A whole run, and a table of runs that ends with `last`."""
+    lab.live(LOG)
+    lab.given("runs", RUNS + last)
+    return lab
+
+
+def unsteady(lab: Lab, **limits: Any) -> str:
+    """What is said of counts and shares, empty when they are steady."""
+    return str(failures(lab, **limits).get("runs_steady", {}).get("detail", ""))
+
+
+def test_counts_within_the_band_of_the_last_runs_pass(lab: Lab) -> None:
+    """A tenth below their median and twice the largest of them are the limits, and allowed."""
+    low = "test | 03-04 00:00 | 03-04 03:00 | a | m | 99 | 24 | 22 | 11 | 0.2 | 0.4"
+    assert unsteady(after_runs(lab, low)) == ""
+
+
+@pytest.mark.parametrize(
+    ("figures", "found"),
+    [
+        ("98 | 11 | 22 | 11 | 0.1 | 0.5", "figure=events, found=98.0, expected_from=99.0, expected_to=240.0"),
+        ("110 | 25 | 22 | 11 | 0.1 | 0.5", "figure=customers, found=25.0, expected_from=9.9, expected_to=24.0"),
+        ("110 | 11 | 1 | 11 | 0.1 | 0.5", "figure=sessions"),
+        ("110 | 11 | 22 | 1 | 0.1 | 0.5", "figure=journeys"),
+        ("110 | 11 | 22 | 11 | 0.21 | 0.5", "figure=unmapped share, found=0.21, expected_from=0.0, expected_to=0.2"),
+        ("110 | 11 | 22 | 11 | 0.1 | 0.39", "figure=stitched share, found=0.39, expected_from=0.4, expected_to=0.6"),
+    ],
+)  # fmt: skip
+def test_a_figure_outside_the_band_is_found(lab: Lab, figures: str, found: str) -> None:
+    """The figure is named, with what was expected; the others are not."""
+    detail = unsteady(after_runs(lab, f"test | 03-04 00:00 | 03-04 03:00 | a | m | {figures}"))
+    assert found in detail
+    assert detail.count("figure=") == 1
+
+
+def test_bands_can_be_set(lab: Lab) -> None:
+    """Wider and narrower, and how many runs are looked at."""
+    after_runs(lab, "test | 03-04 00:00 | 03-04 03:00 | a | m | 90 | 11 | 22 | 11 | 0.1 | 0.5")
+    assert unsteady(lab) != ""
+    assert unsteady(lab, shrink=0.2) == ""
+    assert unsteady(lab, min_runs=4) == ""
+    assert "expected_from=108.0" in unsteady(lab, runs=1, min_runs=1)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        "test | 03-04 00:00 | 03-04 03:00 | b | m | 1 | 1 | 1 | 1 | 0.9 | 0.9",
+        "test | 03-04 00:00 | 03-04 03:00 | a | n | 1 | 1 | 1 | 1 | 0.9 | 0.9",
+    ],
+)
+def test_like_is_compared_with_like(lab: Lab, last: str) -> None:
+    """Runs of other settings or models say nothing of this one."""
+    assert unsteady(after_runs(lab, last)) == ""
+
+
+def test_a_run_for_a_given_cutoff_is_compared_with_none_that_saw_more(lab: Lab) -> None:
+    """Without a given cutoff, one that went back means that events are missing."""
+    after_runs(lab, "test | 03-02 00:00 | 03-04 03:00 | a | m | 1 | 1 | 1 | 1 | 0.9 | 0.9")
+    assert unsteady(lab, is_backfill=True) == ""
+    assert unsteady(lab).count("figure=") == 5, "all six figures, of which five are shown"
+
+
+def test_a_backfill_does_not_spoil_the_next_night(lab: Lab) -> None:
+    """The runs of the latest cutoffs count, not those that happened last."""
+    small = "| a | m | 1 | 1 | 1 | 1 | 0.1 | 0.5"
+    backfill = f"b1 | 02-01 00:00 | 03-03 04:00 {small}\nb2 | 02-02 00:00 | 03-03 05:00 {small}\n"
+    after_runs(lab, backfill + "test | 03-04 00:00 | 03-04 03:00 | a | m | 110 | 11 | 22 | 11 | 0.1 | 0.5")
+    assert unsteady(lab, runs=3) == ""
+
+
+def test_the_first_run_is_compared_with_none(lab: Lab) -> None:
+    """Without a history every audit that looks back passes, however strict it is."""
+    lab.live(LOG)
+    assert failures(lab, runs=1, min_runs=1, shrink=0, grow=0, drift=0, standstill="1 second") == {}
+
+
+def test_exports_that_stand_still_are_found(lab: Lab) -> None:
+    """When runs bring no new event for longer than `standstill`, somebody should look; a later event ends it."""
+    still = "test | 03-03 00:00 | 03-05 03:00 | a | m | 120 | 12 | 24 | 12 | 0.1 | 0.5"
+    found = failures(after_runs(lab, still))["cutoff_advances"]
+    assert found["detail"] == "latest_event_at=2026-03-03 00:00:00, known_since=2026-03-03 03:00:00"
+    assert "cutoff_advances" not in failures(lab, standstill="3 days")
+    moved = "test | 03-03 00:01 | 03-05 03:00 | a | m | 120 | 12 | 24 | 12 | 0.1 | 0.5"
+    assert "cutoff_advances" not in failures(after_runs(lab, moved))
+    earlier = "test | 03-02 00:00 | 03-09 03:00 | a | m | 120 | 12 | 24 | 12 | 0.1 | 0.5"
+    assert "cutoff_advances" not in failures(after_runs(lab, earlier)), "a run for an earlier cutoff"
+
+
+def events_of(lab: Lab, *days: str) -> Lab:
+    """A whole run, and events of the source `crm` on these days."""
+    lab.live(LOG)
+    lab.warehouse.execute("delete from events")
+    for day in days:
+        bound = {"us": micros(f"{day} 12:00")}
+        lab.warehouse.execute("insert into events (source, occurred_us) values ('crm', $us)", bound)
+    return lab
+
+
+def late(lab: Lab, **limits: Any) -> str:
+    """What is said of sources that are late."""
+    return str(failures(lab, **limits).get("sources_fresh", {}).get("detail", ""))
+
+
+def test_a_source_that_stopped_is_found(lab: Lab) -> None:
+    """Its latest event is further from the cutoff than twice its longest pause."""
+    daily = ["03-13", "03-14", "03-15", "03-16", "03-17"]
+    assert "source=crm" in late(events_of(lab, *daily))
+    assert "days_late=2, days_allowed=2.0" in late(lab)
+    assert late(events_of(lab, "03-11", *daily[1:])) == "", "three days were a pause before: six are allowed"
+    assert late(events_of(lab, *daily[1:])) == "", "four days are no habit"
+
+
+def test_a_limit_of_ones_own_goes_before_the_habit(lab: Lab) -> None:
+    """A source in `late` may lag as long as it says, and no longer, whatever it did before."""
+    events_of(lab, "03-17")
+    assert late(lab) == ""
+    assert late(lab, late={"crm": "3 days"}) == ""
+    assert "days_late=2, days_allowed=2.0" in late(lab, late={"shop": "1 day", "crm": "2 days"})
+
+
+def test_files_that_changed_are_found(lab: Lab) -> None:
+    """A file that vanished or shrank; one that was rewritten when that is asked for; not one that grew or was gone."""
+    lab.live(LOG)
+    before = ["'log', 'gone.csv', 'x', 1, 5, 'read'", "'log', 'long gone.csv', 'x', 1, 5, 'vanished'"]
+    for row in [*before, "'log', 'log.csv', '', 0, 8, 'read'"]:
+        lab.warehouse.execute(f"insert into files_before values ({row})")
+    found = failures(lab)["files_stay"]["detail"]
+    assert found == (
+        "source=log, path=gone.csv, fate=vanished, record_count_before=5, record_count=None; "
+        "source=log, path=log.csv, fate=shrank, record_count_before=8, record_count=7"
+    )
+    lab.warehouse.execute("delete from files_before where path <> 'log.csv'")
+    lab.warehouse.execute("update files_before set record_count = 6, sha256 = 'other'")
+    assert "files_stay" not in failures(lab)
+    assert "fate=rewritten" in str(failures(lab, rewritten=True)["files_stay"]["detail"])
+
+
+def test_limits_of_shares(lab: Lab) -> None:
+    """A source's quarantine, contacts without a stage and non-human sessions are measured against settings."""
+    lab.live(LOG)
+    for name in ("events_mapped", "quarantine_small", "sessions_human"):
+        lab.warehouse.execute(CORRUPTIONS[name])
+    assert {"events_mapped", "quarantine_small", "sessions_human"} <= failures(lab).keys()
+    found = failures(lab, unmapped=1, quarantined=1, nonhuman=1).keys()
+    assert not {"events_mapped", "quarantine_small", "sessions_human"} & found
+
+
+def test_a_warning_can_be_made_to_stop(lab: Lab) -> None:
+    """An audit named in `audits.stop` keeps the run from being published, and the message says how to go on."""
+    lab.live(LOG)
+    lab.warehouse.execute(CORRUPTIONS["files_stay"])
+    assert failures(lab)["files_stay"]["status"] == "warned"
+    found = failures(lab, stop=["files_stay"])["files_stay"]
+    assert (found["severity"], found["status"]) == ("stop", "failed")
+    with pytest.raises(AuditError, match=r"path=gone\.csv(.|\n)*take the name out of audits\.stop"):
+        require_passed([found])
+
+
+def test_an_unknown_audit_is_refused(tmp_path: Path) -> None:
+    """With its place and the name that was probably meant."""
+    config = tmp_path / "journey.yaml"
+    config.write_text("sources: {log: {system: table, path: log.csv}}\naudits:\n  stop: [file_stay]\n")
+    with pytest.raises(
+        ConfigError, match=r"journey.yaml:3:10: there is no audit 'file_stay'(.|\n)*did you mean 'files_stay'"
+    ):
+        check_names(load_config(config))
 
 
 def test_a_failed_audit_stops_publication_and_shows_rows() -> None:

@@ -74,9 +74,9 @@ def test_runs_are_listed_in_their_order(lab: Lab) -> None:
     lab.given(
         "run_history",
         """
-    run_id | cutoff_at   | started_at  | run_seconds | seconds | version | config_fingerprint | model_fingerprint | event_count | customer_count | session_count | journey_count
-    r2     | 03-02 00:00 | 03-02 01:00 | 2           | 2       | 1       | c                  | m                 | 5           | 2              | 2             | 2
-    r1     | 03-01 00:00 | 03-01 01:00 | 1           | 1       | 1       | c                  | m                 | 3           | 1              | 1             | 1
+    run_id | cutoff_at   | started_at  | run_seconds | seconds | version | config_fingerprint | model_fingerprint | event_count | customer_count | session_count | journey_count | unmapped_share | stitched_share
+    r2     | 03-02 00:00 | 03-02 01:00 | 2           | 2       | 1       | c                  | m                 | 5           | 2              | 2             | 2             | 0.5            | 0.5
+    r1     | 03-01 00:00 | 03-01 01:00 | 1           | 1       | 1       | c                  | m                 | 3           | 1              | 1             | 1             |                |
     """,
     )
     lab.build("runs")
@@ -86,5 +86,25 @@ def test_runs_are_listed_in_their_order(lab: Lab) -> None:
     run_id | cutoff_at   | event_count
     r1     | 03-01 00:00 | 3
     r2     | 03-02 00:00 | 5
+    """,
+    )
+
+
+def test_a_run_tells_its_shares(lab: Lab) -> None:
+    """Unmapped contacts among all contacts, background apart; customers of more than one identifier among customers."""
+    log = """
+    at          | customer         | event    | stage     | background
+    03-01 09:00 | anna+cookie:k1   | purchase |           |
+    03-01 09:01 | cookie:k1        | qqq      |           |
+    03-01 09:02 | cookie:k2        | xyz      |           |
+    03-01 09:03 | cookie:k3        | purchase |           |
+    03-01 09:04 | cookie:k3        | wvu      |           | yes
+    """
+    lab.live(log)
+    lab.expect(
+        "select unmapped_share, round(stitched_share, 4) as stitched_share from runs",
+        """
+    unmapped_share | stitched_share
+    0.5            | 0.3333
     """,
     )

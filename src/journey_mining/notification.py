@@ -1,0 +1,173 @@
+"""How a run ended: noted in the home for `status`, and told to the program that `notify:` names.
+
+Neither note nor message holds an identifier: names, counts, and the first line of an error. Neither changes how the
+run ends; a program that fails is a warning in the log.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from journey_mining.config import Config, Notify
+from journey_mining.errors import AuditError, JourneyMiningError, ModelError
+from journey_mining.publication import Home
+
+_LOG = logging.getLogger("journey_mining")
+_SHOWN = ("audit", "severity", "status", "offending_count", "purpose")
+
+
+@dataclass
+class Outcome:
+    """What became of a run, as far as it is known."""
+
+    run_id: str
+    started_at: datetime
+    state: str = "running"
+    """running; then failed, stopped (by an audit), warned (published, with warnings) or published."""
+    message: str = ""
+    snapshot: str | None = None
+    """Name of the published snapshot."""
+    summary: dict[str, Any] = field(default_factory=dict)
+    """The run's summary, of which the audits are taken."""
+
+    def end(self, error: BaseException | None) -> None:
+        """Settle state and message by the error that ended the run; the first call counts."""
+        if self.state != "running":
+            return
+        if error is not None or self.snapshot is None:
+            self.state = "stopped" if isinstance(error, AuditError) else "failed"
+            self.message = _message_of(error)
+            return
+        warned = [audit["audit"] for audit in self.audits]
+        self.state = "warned" if warned else "published"
+        self.message = f"Published {self.snapshot}" + (
+            f" with warnings: {', '.join(warned)}." if warned else "."
+        )
+
+    @property
+    def audits(self) -> list[dict[str, Any]]:
+        """The audits that did not pass, without the rows that they found."""
+        found = self.summary.get("audits", [])
+        return [{key: audit[key] for key in _SHOWN} for audit in found if audit["status"] != "passed"]
+
+    def describe(self) -> dict[str, Any]:
+        """The JSON document that is noted and told."""
+        return {
+            "run_id": self.run_id,
+            "state": self.state,
+            "message": self.message,
+            "snapshot": self.snapshot,
+            "started_at": self.started_at.isoformat(timespec="seconds"),
+            "ended_at": None if self.state == "running" else datetime.now(UTC).isoformat(timespec="seconds"),
+            "audits": self.audits,
+        }
+
+
+def _message_of(error: BaseException | None) -> str:
+    """What an error says, without what may quote a record."""
+    if error is None:
+        return "The run ended before publication."
+    if isinstance(error, KeyboardInterrupt):
+        return "The run was interrupted."
+    if isinstance(error, ModelError):
+        return error.what.split(": ", 1)[0].rstrip(".") + "."
+    if isinstance(error, JourneyMiningError):
+        return error.what
+    return f"The run failed with {type(error).__name__}; its own messages say more."
+
+
+@contextmanager
+def noting(home: Home, outcome: Outcome) -> Iterator[None]:
+    """Note in the home that the run is at work, and in the end what became of it. The caller holds the lock."""
+    _note(home, outcome)
+    try:
+        yield
+    except BaseException as error:
+        outcome.end(error)
+        raise
+    else:
+        outcome.end(None)
+    finally:
+        _note(home, outcome)
+
+
+def _note(home: Home, outcome: Outcome) -> None:
+    document = {**outcome.describe(), "pid": os.getpid(), "host": socket.gethostname()}
+    new = home.private / "last_run.new"
+    try:
+        new.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        os.replace(new, home.private / "last_run.json")
+    except OSError as error:
+        _LOG.warning("How the run ended could not be noted: %s.", error.strerror)
+
+
+def read_last_run(home: Home) -> dict[str, Any] | None:
+    """How the last run ended, or None; one whose process is gone without a word was `killed`."""
+    try:
+        found: dict[str, Any] = json.loads((home.private / "last_run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    pid, host = found.pop("pid", None), found.pop("host", None)
+    if found["state"] == "running" and host == socket.gethostname() and not _is_alive(pid):
+        found.update(state="killed", message="The run's process ended without a word; nothing was lost.")
+    return found
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextmanager
+def telling(config: Config, outcome: Outcome) -> Iterator[None]:
+    """Tell the configured program how the run ended, when it ended so that somebody wants to know."""
+    try:
+        yield
+    except BaseException as error:
+        outcome.end(error)
+        raise
+    else:
+        outcome.end(None)
+    finally:
+        if config.notify is not None and outcome.state in config.notify.states:
+            _tell(config, config.notify, outcome)
+
+
+def _tell(config: Config, notify: Notify, outcome: Outcome) -> None:
+    text = json.dumps(outcome.describe())
+    try:
+        program = subprocess.Popen(
+            notify.command,
+            cwd=config.path.parent,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+    except OSError as error:
+        _LOG.warning("notify: '%s' could not be started: %s.", notify.command[0], error.strerror)
+        return
+    try:
+        program.communicate(text, timeout=notify.timeout.total_seconds())
+    except subprocess.TimeoutExpired:
+        os.killpg(program.pid, signal.SIGKILL)
+        program.wait()
+        _LOG.warning("notify: '%s' took too long and was killed.", notify.command[0])
+        return
+    if program.returncode != 0:
+        _LOG.warning("notify: '%s' ended with exit code %d.", notify.command[0], program.returncode)

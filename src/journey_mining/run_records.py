@@ -1,0 +1,110 @@
+"""What a run writes about itself: its line in the history, its settings, run.json and receipts."""
+
+from __future__ import annotations
+
+import json
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import duckdb
+
+from journey_mining.models import model_fingerprint
+from journey_mining.publication import DATABASE
+from journey_mining.runs import RunContext
+
+
+def enter_run(context: RunContext) -> None:
+    """Add the run to the history."""
+    warehouse = context.warehouse
+    bound = {
+        "run_id": context.run_id,
+        "cutoff_at": context.cutoff_at.replace(tzinfo=None),
+        "started_at": context.started_at.replace(tzinfo=None),
+        "seconds": (datetime.now(UTC) - context.started_at).total_seconds(),
+        "version": version("journey-mining"),
+        "config": context.config.fingerprint,
+        "model": model_fingerprint(),
+    }
+    warehouse.execute(
+        """insert into store.main.run_history
+        select $run_id, $cutoff_at, $started_at, $seconds, $version, $config, $model,
+            (select count(*) from events), (select count(*) from customers),
+            (select count(*) from sessions), (select count(*) from journeys),
+            (select count(*) filter (where stage is null) / nullif(count(*), 0) from events where not is_background),
+            (select count(*) filter (where identifier_count > 1) / nullif(count(*), 0) from customers)""",
+        bound,
+    )
+
+
+def write_settings(context: RunContext) -> None:
+    """Write the table settings: what figures depend on."""
+    config, parameters = context.config, context.parameters
+    settings = {
+        "title": config.report.title,
+        "goal": config.goal,
+        "timezone": config.timezone,
+        "cutoff_at": context.cutoff_at.isoformat(),
+        "inactivity_seconds": config.sessions.inactivity.total_seconds(),
+        "expiry_seconds": None
+        if config.journeys.expiry == "never"
+        else config.journeys.expiry.total_seconds(),
+        "ends_on": config.journeys.ends_on,
+        "repeats": "collapse" if parameters["collapse"] else "keep",
+        "min_cell": config.report.min_cell,
+        "flow_steps": config.report.flow_steps,
+        "max_links": config.identity.max_links,
+        "max_user_ids": config.identity.max_user_ids,
+        "feedback_within_seconds": config.feedback.within.total_seconds(),
+        "version": version("journey-mining"),
+    }
+    context.warehouse.execute("create or replace table published.main.settings (name varchar, value varchar)")
+    context.warehouse.comment_table(
+        "published.main.settings",
+        "The settings of the run that figures depend on.",
+        {"name": "name of the setting, with its unit", "value": "its value as text, NULL for none"},
+    )
+    for name, value in settings.items():
+        bound = {"n": name, "v": None if value is None else str(value)}
+        context.warehouse.execute("insert into published.main.settings values ($n, $v)", bound)
+
+
+def write_run(context: RunContext) -> None:
+    """Write run.json: inputs, counts, fingerprints, versions, timings and audits."""
+    document = {
+        "run_id": context.run_id,
+        "cutoff_at": context.cutoff_at.isoformat(),
+        "started_at": context.started_at.isoformat(),
+        "config_fingerprint": context.config.fingerprint,
+        "model_fingerprint": model_fingerprint(),
+        "key_id": context.pads.key_id,
+        "versions": {
+            "journey-mining": version("journey-mining"),
+            "duckdb": duckdb.__version__,
+            "python": platform.python_version(),
+        },
+        "timings_seconds": context.timings,
+        "inputs": context.warehouse.rows("select * from source_files order by source, path"),
+        **context.summary,
+    }
+    text = json.dumps(document, indent=2, default=str, ensure_ascii=False)
+    (context.working_dir / "run.json").write_text(text + "\n", encoding="utf-8")
+
+
+def write_receipt(context: RunContext) -> dict[str, Any]:
+    """What a published run forgot, and what is out of reach; written to private/receipts/<snapshot>.json."""
+    receipt = {
+        "run_id": context.run_id,
+        "erased_at": context.started_at.isoformat(timespec="seconds"),
+        **(context.receipt or {}),
+        "rewritten": [f"snapshots/{context.name}/{DATABASE}", f"private/{context.name}.duckdb"],
+        "removed": "every other snapshot, with its report and its private store",
+    }
+    folder = context.home.private / "receipts"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    text = json.dumps(receipt, indent=2, ensure_ascii=False) + "\n"
+    path = folder / f"{context.name}.json"
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o600)
+    return {**receipt, "receipt": str(path)}

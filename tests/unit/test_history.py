@@ -1,0 +1,81 @@
+"""What a run knows of the published one: its files and the runs so far, also when everything is read anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from journey_mining.pipeline import run_all
+from journey_mining.publication import DATABASE
+from journey_mining.warehouse import open_readonly
+
+HEAD = "customer_id,occurred_at,touchpoint\n"
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """A journey.yaml over two files, published once."""
+    for name, day in (("a", 1), ("b", 2)):
+        lines = [f"anna,2026-03-0{day}T09:0{minute}:00Z,page\n" for minute in range(3)]
+        (tmp_path / "shop").mkdir(exist_ok=True)
+        (tmp_path / "shop" / f"{name}.csv").write_text(HEAD + "".join(lines), encoding="utf-8")
+    config = tmp_path / "journey.yaml"
+    config.write_text(
+        "sources: {shop: {system: table, path: shop/}}\naudits: {min_runs: 1}\n", encoding="utf-8"
+    )
+    run_all(config)
+    return config
+
+
+def ask(config: Path, query: str) -> list[Any]:
+    """Rows of the published database."""
+    with open_readonly(config.parent / "journeys" / "current" / DATABASE) as connection:
+        return connection.execute(query).fetchall()
+
+
+def warnings(config: Path) -> dict[str, str]:
+    """The audits that warned in the published run, with their detail."""
+    return dict(ask(config, "select audit, detail from audits where status = 'warned'"))
+
+
+@pytest.mark.parametrize("rebuild", [False, True])
+def test_the_runs_so_far_are_kept(shop: Path, rebuild: bool) -> None:
+    """Also by a run that reads everything anew."""
+    run_all(shop, rebuild=rebuild)
+    assert ask(shop, "select count(*), count(distinct run_id), max(event_count) from runs") == [(2, 2, 6)]
+
+
+@pytest.mark.parametrize("rebuild", [False, True])
+def test_a_file_that_vanished_is_told_once(shop: Path, rebuild: bool) -> None:
+    """The run that misses it warns; the next one knows."""
+    (shop.parent / "shop" / "b.csv").unlink()
+    run_all(shop, rebuild=rebuild)
+    expected = "source=shop, path=shop/b.csv, fate=vanished, record_count_before=3, record_count="
+    assert warnings(shop)["files_stay"].startswith(expected)
+    run_all(shop)
+    assert "files_stay" not in warnings(shop)
+
+
+def test_a_file_that_shrank_is_told(shop: Path) -> None:
+    """With the records that it had and has."""
+    (shop.parent / "shop" / "b.csv").write_text(HEAD + "anna,2026-03-02T09:00:00Z,page\n", encoding="utf-8")
+    run_all(shop)
+    assert "fate=shrank, record_count_before=3, record_count=1" in warnings(shop)["files_stay"]
+    assert "figure=events, found=4.0" in warnings(shop)["runs_steady"]
+    report = (shop.parent / "journeys" / "current" / "report" / "index.html").read_text(encoding="utf-8")
+    assert "fate=shrank, record_count_before=3, record_count=1" in report
+    assert "stitched share" in report
+
+
+def test_a_store_of_another_version_tells_nothing(shop: Path) -> None:
+    """A published store without the columns of today does not stop the run; history begins anew."""
+    import duckdb
+
+    (store,) = (shop.parent / "journeys" / "private").glob("*.duckdb")
+    with duckdb.connect(str(store)) as connection:
+        connection.execute("alter table run_history drop column stitched_share")
+        connection.execute("update store_key set store_format = 'of an older version'")
+    run_all(shop)
+    assert ask(shop, "select count(*) from runs") == [(1,)]
