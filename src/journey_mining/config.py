@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from journey_mining.errors import ConfigError
+from journey_mining.yaml_nodes import compose, construct, find_key, find_node, place_of
 
 DEFAULT_STAGES = ("awareness", "consideration", "purchase", "retention", "advocacy")
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(second|minute|hour|day|week)s?\s*$")
@@ -299,103 +300,14 @@ def load_config(path: Path) -> Config:
         raise ConfigError(
             f"{path} cannot be read: {error}.", fix="save it as a readable UTF-8 text file"
         ) from error
-    node = _compose(path, text)
+    node = compose(path, text)
     try:
-        config = Config.model_validate(_construct(path, text))
+        config = Config.model_validate(construct(path, text))
     except ValidationError as error:
         raise _located(path, node, error) from error
     config._path = path.resolve()
     _check_touchpoint_stages(config, path, node)
     return config
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML without dates: what looks like one is text."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
-def _compose(path: Path, text: str) -> yaml.Node:
-    try:
-        node = yaml.compose(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise _not_yaml(path, text, error) from error
-    if not isinstance(node, yaml.MappingNode):
-        raise ConfigError(
-            f"{path}:1:1: expected settings such as 'sources:'.", fix="start from: journey-mining init"
-        )
-    _reject_repeated_keys(path, node, set())
-    return node
-
-
-def _construct(path: Path, text: str) -> object:
-    try:
-        return yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise _not_yaml(path, text, error) from error
-
-
-def _not_yaml(path: Path, text: str, error: yaml.YAMLError) -> ConfigError:
-    """The error with its place."""
-    where, problem = str(path), str(error)
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-        where = f"{path}:{error.problem_mark.line + 1}:{error.problem_mark.column + 1}"
-        problem = error.problem or problem
-    elif isinstance(error, yaml.reader.ReaderError):
-        before = text[: error.position]
-        where = f"{path}:{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
-        problem = f"the character {chr(error.character)!r} is not allowed"
-    return ConfigError(f"{where}: not valid YAML: {problem}.", fix="mend the syntax there")
-
-
-def _reject_repeated_keys(path: Path, node: yaml.Node, checked: set[int]) -> None:
-    """Raise ConfigError for a key that a mapping has twice; an aliased node is checked once."""
-    if id(node) in checked:
-        return
-    checked.add(id(node))
-    children = [child for pair in node.value for child in pair] if isinstance(node, yaml.MappingNode) else []
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise ConfigError(f"{_where(path, key)}: a key must be a word.", fix="mend the syntax there")
-            if key.value in seen:
-                raise ConfigError(
-                    f"{_where(path, key)}: '{key.value}' is given twice.", fix="keep one of them"
-                )
-            seen.add(key.value)
-    elif isinstance(node, yaml.SequenceNode):
-        children = node.value
-    for child in children:
-        _reject_repeated_keys(path, child, checked)
-
-
-def _where(path: Path, node: yaml.Node) -> str:
-    return f"{path}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
-
-
-def find_node(node: yaml.Node, location: tuple[str | int, ...]) -> yaml.Node:
-    """The YAML node at `location` (keys and indexes), or the deepest one on the way there."""
-    for part in location:
-        if isinstance(node, yaml.MappingNode):
-            pair = next(((k, v) for k, v in node.value if k.value == str(part)), None)
-            if pair is None:
-                continue
-            node = pair[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-    return node
-
-
-def _key_node(node: yaml.Node, location: tuple[str | int, ...]) -> yaml.Node:
-    parent = find_node(node, location[:-1])
-    if isinstance(parent, yaml.MappingNode):
-        return next((k for k, _ in parent.value if k.value == str(location[-1])), parent)
-    return parent
 
 
 def _known_keys(location: tuple[str | int, ...]) -> list[str]:
@@ -418,17 +330,19 @@ def _located(path: Path, root: yaml.Node, error: ValidationError) -> ConfigError
         known = _known_keys(location)
         near = difflib.get_close_matches(str(location[-1]), known, 1)
         return ConfigError(
-            f"{_where(path, _key_node(root, location))}: unknown key '{dotted}'.",
+            f"{place_of(path, find_key(root, location))}: unknown key '{dotted}'.",
             expected="one of " + ", ".join(known),
             fix=f"did you mean '{near[0]}'?" if near else "remove it",
         )
     node = find_node(root, location)
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "missing":
-        return ConfigError(f"{_where(path, node)}: '{dotted}' is missing.", fix=f"add '{location[-1]}:' here")
+        return ConfigError(
+            f"{place_of(path, node)}: '{dotted}' is missing.", fix=f"add '{location[-1]}:' here"
+        )
     found = repr(problem["input"]) if not isinstance(problem["input"], dict | list) else None
     name = f"'{dotted}'" if dotted else "the file"
-    return ConfigError(f"{_where(path, node)}: {name}: {message}.", found=found, fix="correct the value")
+    return ConfigError(f"{place_of(path, node)}: {name}: {message}.", found=found, fix="correct the value")
 
 
 def _check_touchpoint_stages(config: Config, path: Path, root: yaml.Node) -> None:
@@ -436,7 +350,7 @@ def _check_touchpoint_stages(config: Config, path: Path, root: yaml.Node) -> Non
         if rule.stage is not None and rule.stage not in config.stages:
             near = difflib.get_close_matches(rule.stage, config.stages, 1)
             raise ConfigError(
-                f"{_where(path, find_node(root, ('touchpoints', index, 'stage')))}: unknown stage '{rule.stage}'.",
+                f"{place_of(path, find_node(root, ('touchpoints', index, 'stage')))}: unknown stage '{rule.stage}'.",
                 expected="one of " + ", ".join(config.stages),
                 fix=f"did you mean '{near[0]}'?" if near else "name a stage of 'stages:', or add it there",
             )
@@ -445,6 +359,6 @@ def _check_touchpoint_stages(config: Config, path: Path, root: yaml.Node) -> Non
 def locate(path: Path, *location: str | int) -> str:
     """file:line:column of a setting, for messages about a configuration that was already loaded."""
     try:
-        return _where(path, find_node(_compose(path, path.read_text(encoding="utf-8")), location))
+        return place_of(path, find_node(compose(path, path.read_text(encoding="utf-8")), location))
     except (OSError, ConfigError):
         return str(path)

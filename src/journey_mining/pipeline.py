@@ -251,7 +251,8 @@ def publish_snapshot(context: RunContext) -> Counts:
         context.home,
         context.working_dir,
         context.name,
-        1 if context.erases else context.config.keep_snapshots,
+        context.config.keep_snapshots,
+        context.erases,
     )
     return {"snapshot": context.name}
 

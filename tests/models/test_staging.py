@@ -812,13 +812,18 @@ def test_events_that_the_store_has_are_duplicates(lab: Lab) -> None:
     [("09:05 | 2 |", "09:04 | 3 |"), ("09:05 | 2 |", "09:05 | 1 |"), ("     | 2 |", "09:05 | 2 |")],
 )
 def test_a_later_batch_may_tell_an_event_better(lab: Lab, known: str, delivered: str) -> None:
-    """What was received earlier, or is smaller in content, takes the place of what the store has."""
+    """What was received earlier, or is smaller in content, takes the place of what the store has.
+
+    contested_events are what the store has of the batch's events, demoted_events what of it is told better now.
+    """
     head = "file_no | received_us | sequence | native_key"
     stage(lab, f"{head}\n1 | {known} a")
     store(lab)
-    stage(lab, f"{head}\n2 | {delivered} a")
+    stage(lab, f"{head}\n2 | {delivered} a\n2 | | 9 | b")
+    assert [row["file_no"] for row in lab.rows("from contested_events")] == [1]
+    assert [row["file_no"] for row in lab.rows("from demoted_events")] == [1]
     store(lab)
-    assert [row["file_no"] for row in lab.rows("from staged_events")] == [2]
+    assert [row["file_no"] for row in lab.rows("from staged_events")] == [2, 2]
     assert [row["file_no"] for row in lab.rows("from duplicates")] == [1]
 
 
