@@ -17,7 +17,7 @@ RULE_COLUMNS = (
     "status", "campaign_source", "campaign_medium", "score_kind", "given_touchpoint", "given_stage",
 )  # fmt: skip
 """Columns of a signature that a predicate may name."""
-_ALLOWED: tuple[type[exp.Expr], ...] = (
+RULE_NODES: tuple[type[exp.Expr], ...] = (
     exp.And, exp.Or, exp.Not, exp.Paren, exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null,
     exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In, exp.Is, exp.Like, exp.ILike,
     exp.RegexpLike, exp.RegexpFullMatch, exp.Lower, exp.Upper, exp.Trim, exp.Coalesce, exp.StartsWith,
@@ -91,7 +91,7 @@ def _checked(config: Config, number: int, rule: Touchpoint) -> str:
     for node in tree.walk():
         _check_node(node, where, rule)
     is_text = isinstance(tree, exp.Column) and tree.name.lower() != "is_background"
-    if is_text or not isinstance(tree, _PREDICATES):
+    if is_text or not isinstance(tree, RULE_PREDICATES):
         raise ConfigError(
             f"{where}: the rule '{rule.name}' is not true or false.",
             found=rule.when,
@@ -100,7 +100,7 @@ def _checked(config: Config, number: int, rule: Touchpoint) -> str:
     return f"({tree.sql(dialect='duckdb', comments=False)})"
 
 
-_PREDICATES = (
+RULE_PREDICATES = (
     exp.And, exp.Or, exp.Not, exp.Paren, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In, exp.Is,
     exp.Like, exp.ILike, exp.RegexpLike, exp.RegexpFullMatch, exp.StartsWith, exp.EndsWith, exp.Contains, exp.Boolean,
     exp.Column, exp.Escape,
@@ -117,7 +117,7 @@ def _check_node(node: exp.Expr, where: str, rule: Touchpoint) -> None:
                 expected="one of " + ", ".join(RULE_COLUMNS),
                 fix=f"did you mean '{near[0]}'?" if near else "use one of these columns",
             )
-    elif not isinstance(node, _ALLOWED):
+    elif not isinstance(node, RULE_NODES):
         raise ConfigError(
             f"{where}: the rule '{rule.name}' uses {node.key.upper()}, which a rule may not.",
             found=rule.when,

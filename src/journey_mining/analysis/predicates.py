@@ -15,21 +15,14 @@ from sqlglot import expressions as exp
 
 from journey_mining.analysis.log import EventLog
 from journey_mining.errors import QueryError
+from journey_mining.touchpoints import RULE_NODES, RULE_PREDICATES
 from journey_mining.warehouse import quoted
 
 KEYS = ("touchpoint", "stage", "where", "name")
 ALLOWED: tuple[type[exp.Expr], ...] = (
-    exp.And, exp.Or, exp.Not, exp.Paren, exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null,
-    exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In, exp.Is, exp.Like, exp.ILike,
-    exp.RegexpLike, exp.RegexpFullMatch, exp.Lower, exp.Upper, exp.Trim, exp.Coalesce, exp.StartsWith,
-    exp.EndsWith, exp.Contains, exp.Escape, exp.Length, exp.Tuple, exp.Neg, exp.Add, exp.Sub, exp.Mul, exp.Div,
-    exp.Mod, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Cast, exp.DataType,
+    *RULE_NODES, exp.Neg, exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Cast, exp.DataType,
 )  # fmt: skip
-PREDICATES = (
-    exp.And, exp.Or, exp.Not, exp.Paren, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In, exp.Is,
-    exp.Like, exp.ILike, exp.RegexpLike, exp.RegexpFullMatch, exp.StartsWith, exp.EndsWith, exp.Contains, exp.Boolean,
-    exp.Column, exp.Escape, exp.NullSafeEQ, exp.NullSafeNEQ,
-)  # fmt: skip
+PREDICATES = (*RULE_PREDICATES, exp.NullSafeEQ, exp.NullSafeNEQ)
 
 
 @dataclass(frozen=True)

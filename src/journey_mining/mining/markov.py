@@ -18,8 +18,9 @@ from scipy import sparse, stats
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import splu
 
+from journey_mining.errors import MiningError
 from journey_mining.mining.graph import END, START
-from journey_mining.mining.statistics import Calibration, FloatArray, MiningError, score_forecasts
+from journey_mining.mining.statistics import Calibration, FloatArray, score_forecasts
 
 Context = tuple[str, ...]
 Paths = Sequence[Sequence[str]]

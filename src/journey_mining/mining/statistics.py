@@ -18,16 +18,10 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 from statsmodels.stats.weightstats import DescrStatsW
 
-from journey_mining.errors import JourneyMiningError
+from journey_mining.errors import MiningError
 
 FloatArray = NDArray[np.float64]
 _CELLS_AT_ONCE = 4_000_000
-
-
-class MiningError(JourneyMiningError):
-    """Numbers from which the asked graph, chain or statistic cannot be estimated."""
-
-    exit_code = 9
 
 
 class Resampling(BaseModel):
