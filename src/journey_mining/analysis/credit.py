@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from journey_mining.analysis.expressions import counted_events
-from journey_mining.analysis.log import EventLog
+from journey_mining.analysis.log import MISSING, EventLog
 from journey_mining.analysis.predicates import quoted_name
+from journey_mining.warehouse import quoted
 
 NONE = "(none)"
 """Where conversions are credited that no contact with a channel came before."""
@@ -127,7 +128,7 @@ def _step_touches(log: EventLog, by: str) -> str:
         where is_goal
         group by journey_id
     ) as g on s.journey_id = g.journey_id
-    where s.{by} is not null{runs}"""
+    where s.{by} is not null and s.{by} <> {quoted(MISSING)}{runs}"""
 
 
 def _event_touches(log: EventLog, by: str) -> str:

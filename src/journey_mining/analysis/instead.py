@@ -13,7 +13,8 @@ from journey_mining.warehouse import quoted
 def write_instead(log: EventLog, plan: Plan) -> str:
     """The query: step_number, step, kind, instead, counts and shares of both groups, lift; one row a step and answer.
 
-    kind: touchpoint (the event right after the step), silence (none came any more) or another channel (that event was
+    kind: touchpoint (the next event of another touchpoint than the step's; counted from the first time that a unit was
+    at the step), silence (none came any more) or another channel (that event was
     in another channel than the step's). Shares are of the units that dropped off after the step, or went on from it;
     a unit that is still open is in neither. lift: the one share over the other.
     """
@@ -36,7 +37,7 @@ reached as (
 {reached}
 ),
 
-later as (
+listed as (
     select
         {plan.column} as unit_id,
         {plan.ordinal} as ord,
@@ -44,6 +45,28 @@ later as (
         {channel} as channel
     from events
     where {plan.events}
+),
+
+runs as (
+    select
+        *,
+        case
+            when touchpoint <> lead(touchpoint) over (partition by unit_id order by ord)
+                then lead(ord) over (partition by unit_id order by ord)
+        end as changed_ord
+    from listed
+),
+
+later as (
+    select
+        unit_id,
+        ord,
+        touchpoint,
+        channel,
+        min(changed_ord) over (
+            partition by unit_id order by ord rows between current row and unbounded following
+        ) as next_ord
+    from runs
 ),
 
 followed as (
@@ -54,8 +77,8 @@ followed as (
         n.touchpoint,
         n.channel <> s.channel as is_elsewhere
     from reached as r
-    asof left join later as n on r.unit_id = n.unit_id and r.ord < n.ord
     left join later as s on r.unit_id = s.unit_id and r.ord = s.ord
+    left join later as n on s.unit_id = n.unit_id and s.next_ord = n.ord
 ),
 
 answers as (
@@ -114,7 +137,17 @@ order by step_number, dropped_off desc, kind, instead"""
 
 def _reach(plan: Plan, place: int) -> str:
     """The units that reached a required step, and whether they reached the next one; open ones are left out."""
-    number = plan.required[place] + 1
-    return f"""    select {number} as step_number, unit_id, ord_{number} as ord, level > {place + 1} as went_on
-    from chosen
-    where level >= {place + 1} and (level > {place + 1} or not is_open)"""
+    number, level = plan.required[place] + 1, place + 1
+    return f"""    select
+        {number} as step_number,
+        c.unit_id,
+        a.first_ord as ord,
+        c.level > {level} as went_on
+    from chosen as c
+    inner join (
+        select unit_id, min(ord_{number}) as first_ord
+        from attempts
+        where level >= {level}
+        group by unit_id
+    ) as a on c.unit_id = a.unit_id
+    where c.level >= {level} and (c.level > {level} or not c.is_open)"""

@@ -20,16 +20,16 @@ _UNDER_WAY = (0, 3_600, 86_400, 604_800)
 """Upper ends of the classes of time under way, seconds."""
 
 
-def write_trials(log: EventLog, within_us: int, way: Sequence[str]) -> str:
+def write_trials(log: EventLog, within_us: int, way: Sequence[str], one_in: int = 1) -> str:
     """The query of the trials by cell: kind, place, signal, entry_channel, under_way, is_known, and weighted customers.
 
     Each customer counts once: `met_count` weighs a customer's trials by 1 / all of its trials with the signal (of the
     kind), `there_count` by 1 / all of its trials at the place; `met_converted`, `there_converted` are those that
     reached the goal within the time; `first_us` and `last_us` say when the trials were. `way` are the touchpoints on
     the way to the goal, the most frequent first: how far customers had come along it in the same sitting is a part of
-    the place.
+    the place. `one_in` takes every so many customers, by the hash of their ids.
     """
-    ctes = [_horizon(log), _goals(), _steps(log, within_us, way)]
+    ctes = [_horizon(log, one_in), _goals(), _steps(log, within_us, way)]
     kinds = ["moved", "looped", "repeated"]
     columns = log.columns
     log.require_columns([name for name in ("journey_id", "score", "score_kind") if name in columns])
@@ -48,28 +48,34 @@ tried as (
 {tried}
 ),
 
-first_goals as (
-    select customer_id, min(goal_us) as first_goal_us
-    from goals
-    group by customer_id
+once as (
+    select
+        kind,
+        place,
+        signal,
+        customer_id,
+        entry_channel,
+        under_way,
+        is_known,
+        count(*) as trial_count,
+        count(case when is_converted then 1 end) as converted_count,
+        min(at_us) as first_us,
+        max(at_us) as last_us
+    from tried
+    group by kind, place, signal, customer_id, entry_channel, under_way, is_known
 ),
 
+-- A transition is what came next, from one touchpoint alone.
 people as (
+    select * from once
+    union all
     select
-        t.kind,
-        t.place,
-        t.signal,
-        t.customer_id,
-        t.entry_channel,
-        t.under_way,
-        coalesce(g.first_goal_us <= t.at_us, false) as is_known,
-        count(*) as trial_count,
-        count(case when t.is_converted then 1 end) as converted_count,
-        min(t.at_us) as first_us,
-        max(t.at_us) as last_us
-    from tried as t
-    left join first_goals as g on t.customer_id = g.customer_id
-    group by t.kind, t.place, t.signal, t.customer_id, t.entry_channel, t.under_way, is_known
+        'transition' as kind,
+        place,
+        case when signal = {quoted(OTHER)} then signal else split_part(place, '; ', 1) || ' → ' || signal end as signal,
+        * exclude (kind, place, signal)
+    from once
+    where kind = 'touchpoint'
 ),
 
 weighted as (
@@ -124,11 +130,12 @@ group by s.touchpoint
 order by s.touchpoint"""
 
 
-def _horizon(log: EventLog) -> str:
+def _horizon(log: EventLog, one_in: int) -> str:
+    some = "" if one_in == 1 else f" and hash(cast(customer_id as varchar)) % {one_in} = 0"
     return f"""kept as (
     select journey_id, customer_id, coalesce(entry_channel, '(none)') as entry_channel, epoch_us(started_at) as begun_us
     from journeys
-    where not is_flagged
+    where not is_flagged{some}
 ),
 
 horizon as (
@@ -137,11 +144,21 @@ horizon as (
 
 
 def _goals() -> str:
+    """A row a customer who reached the goal. A list to search joins quickly, since nobody reaches it often."""
     return """goals as (
-    select customer_id, epoch_us(started_at) as goal_us
+    select customer_id, min(epoch_us(started_at)) as first_goal_us, list(epoch_us(started_at)) as goals_us
     from journey_steps
     where is_goal
+    group by customer_id
 )"""
+
+
+def _reaches(at_us: str, within_us: int) -> str:
+    """Whether the goal is reached within the time after a moment."""
+    return (
+        "coalesce(list_bool_or(list_transform(g.goals_us, "
+        f"lambda goal_us: goal_us >= {at_us} and goal_us <= {at_us} + {within_us})), false)"
+    )
 
 
 def _steps(log: EventLog, within_us: int, way: Sequence[str]) -> str:
@@ -158,8 +175,11 @@ def _steps(log: EventLog, within_us: int, way: Sequence[str]) -> str:
         {mark} as mark,
         sum(cast(coalesce(s.gap_seconds > {sitting}, true) as integer)) over (
             partition by s.journey_id order by s.step_number rows between unbounded preceding and current row
-        ) as sitting
+        ) as sitting,
+        lead(s.next_touchpoint) over (partition by s.journey_id order by s.step_number) as third_touchpoint,
+        lead(s.next_gap_seconds) over (partition by s.journey_id order by s.step_number) as third_gap_seconds
     from journey_steps as s
+    where s.journey_id in (select journey_id from kept)
 ),
 
 marked as (
@@ -183,6 +203,7 @@ stepped as (
             when s.next_touchpoint is null or s.next_gap_seconds > {sitting} then {quoted(OTHER)}
             else s.next_touchpoint
         end as next_touchpoint,
+        case when s.third_gap_seconds <= {sitting} then s.third_touchpoint end as third_touchpoint,
         {again} as is_repeated,
         k.entry_channel,
         {_under_way("(epoch_us(s.started_at) - k.begun_us)")} as under_way,
@@ -194,47 +215,42 @@ stepped as (
 ),
 
 passed as (
-    select s.*, coalesce(g.goal_us <= s.at_us + {within_us}, false) as is_converted
+    select s.*, coalesce(g.first_goal_us <= s.at_us, false) as is_known, {_reaches("s.at_us", within_us)} as is_converted
     from stepped as s
-    asof left join goals as g on s.customer_id = g.customer_id and s.at_us <= g.goal_us
+    left join goals as g on s.customer_id = g.customer_id
     where not s.is_goal
 ),
 
 moved as (
     select
-        k.kind,
-        p.touchpoint || '; ' || p.progress as place,
-        case
-            when k.kind = 'transition' and p.next_touchpoint <> {quoted(OTHER)}
-                then p.touchpoint || ' → ' || p.next_touchpoint
-            else p.next_touchpoint
-        end as signal,
-        p.customer_id,
-        p.entry_channel,
-        p.under_way,
-        p.is_converted,
-        p.at_us
-    from passed as p
-    cross join (select unnest(['touchpoint', 'transition']) as kind) as k
+        'touchpoint' as kind,
+        touchpoint || '; ' || progress as place,
+        next_touchpoint as signal,
+        customer_id,
+        entry_channel,
+        under_way,
+        is_known,
+        is_converted,
+        at_us
+    from passed
 ),
 
 looped as (
     select
         'loop' as kind,
-        p.touchpoint || ' → ' || p.next_touchpoint || '; ' || p.progress as place,
+        touchpoint || ' → ' || next_touchpoint || '; ' || progress as place,
         case
-            when n.next_touchpoint = p.touchpoint
-                then p.touchpoint || ' → ' || p.next_touchpoint || ' → ' || p.touchpoint
+            when third_touchpoint = touchpoint then touchpoint || ' → ' || next_touchpoint || ' → ' || touchpoint
             else {quoted(OTHER)}
         end as signal,
-        p.customer_id,
-        p.entry_channel,
-        p.under_way,
-        p.is_converted,
-        p.at_us
-    from passed as p
-    inner join passed as n on p.journey_id = n.journey_id and n.step_number = p.step_number + 1
-    where p.next_touchpoint <> {quoted(OTHER)} and p.next_touchpoint <> p.touchpoint
+        customer_id,
+        entry_channel,
+        under_way,
+        is_known,
+        is_converted,
+        at_us
+    from passed
+    where next_touchpoint <> {quoted(OTHER)} and next_touchpoint <> touchpoint
 ),
 
 repeated as (
@@ -245,6 +261,7 @@ repeated as (
         customer_id,
         entry_channel,
         under_way,
+        is_known,
         is_converted,
         at_us
     from passed
@@ -305,10 +322,11 @@ waited as (
         w.customer_id,
         w.entry_channel,
         w.under_way,
-        coalesce(g.goal_us <= w.at_us + {within_us}, false) as is_converted,
+        coalesce(g.first_goal_us <= w.at_us, false) as is_known,
+        {_reaches("w.at_us", within_us)} as is_converted,
         w.at_us
     from waiting as w
-    asof left join goals as g on w.customer_id = g.customer_id and w.at_us <= g.goal_us
+    left join goals as g on w.customer_id = g.customer_id
 )"""
 
 
@@ -341,10 +359,11 @@ scored as (
         a.customer_id,
         a.entry_channel,
         a.under_way,
-        coalesce(g.goal_us <= a.at_us + {within_us}, false) as is_converted,
+        coalesce(g.first_goal_us <= a.at_us, false) as is_known,
+        {_reaches("a.at_us", within_us)} as is_converted,
         a.at_us
     from answers as a
-    asof left join goals as g on a.customer_id = g.customer_id and a.at_us <= g.goal_us
+    left join goals as g on a.customer_id = g.customer_id
 )"""
 
 

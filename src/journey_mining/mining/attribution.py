@@ -201,7 +201,7 @@ def _read_paths(frame: pd.DataFrame, rules: AttributionRules) -> _Paths:
         days = [one if one is None else one[places] for one, places in zip(days, kept, strict=True)]
     customers = list(frame["customer_id"]) if "customer_id" in frame.columns else None
     numbers = [column.tolist() for column in counts.values()]
-    keys = zip(paths, *numbers, map(str, customers or paths), map(str, days), strict=True)
+    keys = zip(paths, *numbers, map(str, customers or paths), map(_spell_days, days), strict=True)
     rows = [row for row, _ in sorted(enumerate(keys), key=lambda pair: pair[1])]
     return _Paths(
         paths=[paths[row] for row in rows],
@@ -210,6 +210,11 @@ def _read_paths(frame: pd.DataFrame, rules: AttributionRules) -> _Paths:
         customers=customers and [customers[row] for row in rows],
         channels=sorted(names),
     )
+
+
+def _spell_days(days: FloatArray | None) -> bytes:
+    """What days sort by."""
+    return b"" if days is None else days.tobytes()
 
 
 def _read_counts(frame: pd.DataFrame, name: str) -> FloatArray:

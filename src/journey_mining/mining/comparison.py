@@ -42,7 +42,9 @@ def compare_segments(
         if sizes[column] - sizes["both_count"] < 1:
             given = segment_a if name == "segment_a" else segment_b
             raise QueryError(
-                f"{name} has no customers of its own.", found=str(given), fix="widen one or narrow the other"
+                f"{name} has no customers of its own.",
+                found="everyone else" if given is None else str(given),
+                fix="widen one or narrow the other",
             )
     query = write_features(log, condition, other)
     found = rank_features(log.read(query), minimum_effect, minimum_count, false_discovery_rate)

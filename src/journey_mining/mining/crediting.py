@@ -104,7 +104,8 @@ def credit_log(log: EventLog, question: CreditQuestion) -> tuple[pd.DataFrame, s
             answer = credit_moves(read(moves), read(queries.paths), question.rules())
         else:
             answer = attribute(_as_paths(read(_query_of(queries, method))), method, question.rules())
-        parts.append(_describe(answer, method, question.by))
+        people = read(moves if method == "markov" else _query_of(queries, method))["customer_id"].nunique()
+        parts.append(_describe(answer, method, question.by, has_interval=people > 1))
     found = pd.concat(parts, ignore_index=True)
     return found, moves if methods == ["markov"] else _query_of(queries, methods[0])
 
@@ -182,13 +183,15 @@ def credit_moves(moves: pd.DataFrame, converting: pd.DataFrame, rules: Attributi
     return pd.DataFrame(found)
 
 
-def _describe(answer: Answer, method: Method, by: str) -> pd.DataFrame:
-    """The rows of one model, the largest share first."""
+def _describe(answer: Answer, method: Method, by: str, has_interval: bool) -> pd.DataFrame:
+    """The rows of one model, the largest share first; one customer tells nothing of others, hence no interval."""
     if isinstance(answer, Unavailable):
         row = {"model": method, by: None, **dict.fromkeys(COLUMNS, np.nan), "note": str(answer)}
         return pd.DataFrame([row]).astype({by: object})
     rows = answer.rename(columns={"channel": by}).reindex(columns=[by, *COLUMNS])
     rows.insert(0, "model", method)
+    if not has_interval:
+        rows[["low", "high"]] = np.nan
     note = f"conversions that no contact with a {by} came before"
     rows["note"] = pd.Series([note if name == credit.NONE else None for name in rows[by]], dtype=object)
     return rows.sort_values(["share", by], ascending=[False, True], ignore_index=True)

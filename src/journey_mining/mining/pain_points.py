@@ -29,6 +29,7 @@ PAIN, DELIGHT = "pain point", "moment of delight"
 COLUMNS = [
     "finding", "kind", "signal", "customers", "comparable_count", "conversion_with", "conversion_without", "difference",
     "low", "high", "at_stake", "at_stake_low", "at_stake_high", "matched_share", "p_value", "q_value", "is_claimed", "first_at", "last_at",
+    "judged_one_in",
 ]  # fmt: skip
 _ERROR = re.compile(
     r"error|fail|bug\b|crash|declin|reject|timeout|exception|not found|unavailable|_bug", re.I
@@ -46,10 +47,12 @@ class PainRules(Parameters):
     """Share of claims that may be false (Benjamini and Hochberg 1995), over pain points and delights together."""
     way_share: float = Field(0.5, gt=0, le=1)
     """A touchpoint that so many of the converted journeys came by is on the way to the goal: neither pain nor delight."""
+    max_customers: int = Field(100_000, ge=1_000)
+    """Of a log of more customers a part is judged, and what is counted is scaled up (`judged_one_in`)."""
 
 
 def estimate_pain_points(
-    trials: pd.DataFrame, ways: pd.DataFrame, rules: PainRules | None = None
+    trials: pd.DataFrame, ways: pd.DataFrame, rules: PainRules | None = None, one_in: int = 1
 ) -> pd.DataFrame:
     """One row a candidate, claimed ones first, by the lower bound of what is at stake.
 
@@ -79,7 +82,7 @@ def estimate_pain_points(
     found["finding"] = np.where(found["difference"] >= 0, PAIN, DELIGHT)
     can_delight = found["kind"].isin(["touchpoint", "transition"])
     found["is_claimed"] = judged["is_discovery"] & is_clear & (can_delight | (found["finding"] == PAIN))
-    found = _put_at_stake(found)
+    found = _put_at_stake(found.assign(customers=found["customers"] * one_in, judged_one_in=one_in))
     found["kind"] = [
         "error" if kind == "touchpoint" and _ERROR.search(signal) else kind
         for kind, signal in zip(found["kind"], found["signal"], strict=True)
@@ -108,8 +111,10 @@ def find_pain_points(
     default = float(expiry) if expiry is not None else 7 * 86_400.0
     within_us = span_us(default if within is None else within, "within")
     ways = log.read(write_ways(log))
-    query = write_trials(log, within_us, list_way(ways, rules))
-    return estimate_pain_points(log.read(query), ways, rules), query
+    customers = int(log.value("select count(distinct customer_id) from journeys") or 0)
+    one_in = max(1, -(-customers // rules.max_customers))
+    query = write_trials(log, within_us, list_way(ways, rules), one_in)
+    return estimate_pain_points(log.read(query), ways, rules, one_in), query
 
 
 def _match(trials: pd.DataFrame, ways: pd.DataFrame, rules: PainRules) -> pd.DataFrame:

@@ -51,12 +51,11 @@ def predict_after(
         raise QueryError("held_out_weeks: fewer than none.", found=str(held_out_weeks), expected="0 or more")
     query = write_moves(log, MAX_ORDER, held_out_weeks)
     fitted, held_out = _split(log.read(query))
+    reason = "no journey began in the weeks held out"
     if not fitted:
-        raise MiningError(
-            "No journey began before the weeks that are held out.",
-            found=f"held_out_weeks={held_out_weeks}",
-            fix="hold out fewer weeks",
-        )
+        fitted, held_out, reason = held_out, Counter(), "all journeys began in the weeks held out"
+    if not fitted:
+        raise MiningError("There is no journey to learn from.", fix="load events with customers and times")
     chosen = choose_order(compare_orders_of_moves(fitted)) if order is None else order
     predictor = fit_predictor_of_moves(fitted, chosen)
     steps = [name for name in path if name != "__start__"]
@@ -66,7 +65,7 @@ def predict_after(
     found = pd.DataFrame({"touchpoint": chances.index, "probability": chances.to_numpy()})
     found.attrs = {"order": chosen, "context_count": int(seen)}
     if not held_out:
-        found.attrs["calibration"] = "unavailable, because no journey began in the weeks held out"
+        found.attrs["calibration"] = f"unavailable, because {reason}"
         return found, query
     judged = evaluate_on_moves(predictor, held_out)
     names = ("brier", "baseline_brier", "skill", "accuracy", "reliability")

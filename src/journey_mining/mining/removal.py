@@ -71,10 +71,14 @@ class MoveSpace:
         """The conversion probability, and each channel's removal effect."""
         left = np.bincount(self.sources, weights=totals, minlength=self.size)
         chances = totals / np.where(left > 0, left, 1)[self.sources]
-        matrix = sparse.csr_array((chances, (self.sources, self.targets)), shape=(self.size, self.size + 2))
+        shape = (self.size, self.size + 2)
         if self.size <= _DENSE_STATES:
-            probability, rest = self._remove_dense(matrix.toarray())
+            cells = self.sources * shape[1] + self.targets
+            dense = np.zeros(shape[0] * shape[1])
+            np.add.at(dense, cells, chances)
+            probability, rest = self._remove_dense(dense.reshape(shape))
         else:
+            matrix = sparse.csr_array((chances, (self.sources, self.targets)), shape=shape)
             every = np.arange(self.size)
             probability = _convert_from_start(matrix, every)
             rest = np.array([_convert_from_start(matrix, np.setdiff1d(every, one)) for one in self.members])
@@ -88,13 +92,16 @@ class MoveSpace:
         """
         times = np.linalg.inv(np.eye(self.size) - matrix[:, :-2])
         converts = times @ matrix[:, -2]
-        lost = [
-            float(np.linalg.solve(times[np.ix_(one, one)].T, times[0, one]) @ converts[one])
-            if len(one)
-            else 0.0
-            for one in self.members
-        ]
-        return float(converts[0]), converts[0] - np.array(lost)
+        if all(len(one) == 1 for one in self.members):
+            single = np.concatenate(self.members)
+            lost = times[0, single] / times[single, single] * converts[single]
+        else:
+            ways = [
+                np.linalg.solve(times[np.ix_(one, one)].T, times[0, one]) @ converts[one]
+                for one in self.members
+            ]
+            lost = np.array(ways)
+        return float(converts[0]), converts[0] - lost
 
 
 def _convert_from_start(matrix: Any, kept: NDArray[np.int_]) -> float:
