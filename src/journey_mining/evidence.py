@@ -27,6 +27,8 @@ PAIN_POINTS = {
     "finding": ("varchar", "pain point or moment of delight"),
     "kind": ("varchar", "error, touchpoint, transition, loop, repeat contact, wait or low score"),
     "signal": ("varchar", "what the customers met"),
+    "touchpoint": ("varchar", "the touchpoint that it is about: the last one of a transition or loop"),
+    "stage": ("varchar", "stage of the touchpoint, NULL when unmapped"),
     "customers": ("bigint", "customers who met it and have comparable ones"),
     "comparable_count": ("bigint", "effective number of comparable customers who did not"),
     "conversion_with": ("double", "share of the customers with the signal who reached the goal in time"),

@@ -106,7 +106,7 @@ order by kind, place, signal, entry_channel, under_way, is_known"""
 
 
 def write_ways(log: EventLog) -> str:
-    """The query of the touchpoints: touchpoint, is_goal, is_after_goal (of a stage after the goal's),
+    """The query of the touchpoints: touchpoint, stage, is_goal, is_after_goal (of a stage after the goal's),
     journey_count, and way_share, the share of converted journeys
     that came by it before the goal."""
     log.require("journeys", "journey_steps")
@@ -119,6 +119,7 @@ def write_ways(log: EventLog) -> str:
 
 select
     s.touchpoint,
+    min(s.stage) as stage,
     bool_or(s.is_goal) as is_goal,
     coalesce(min(s.stage_number) > (select max(stage_number) from journey_steps where is_goal), false) as is_after_goal,
     count(distinct s.journey_id) as journey_count,

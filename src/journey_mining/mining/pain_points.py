@@ -27,7 +27,7 @@ from journey_mining.mining.statistics import difference_intervals, exact_p_value
 FlagArray = NDArray[np.bool_]
 PAIN, DELIGHT = "pain point", "moment of delight"
 COLUMNS = [
-    "finding", "kind", "signal", "customers", "comparable_count", "conversion_with", "conversion_without", "difference",
+    "finding", "kind", "signal", "touchpoint", "stage", "customers", "comparable_count", "conversion_with", "conversion_without", "difference",
     "low", "high", "at_stake", "at_stake_low", "at_stake_high", "matched_share", "p_value", "q_value", "is_claimed", "first_at", "last_at",
     "judged_one_in",
 ]  # fmt: skip
@@ -87,6 +87,8 @@ def estimate_pain_points(
         "error" if kind == "touchpoint" and _ERROR.search(signal) else kind
         for kind, signal in zip(found["kind"], found["signal"], strict=True)
     ]
+    found["touchpoint"] = found["signal"].str.split(" → ").str[-1].str.split(": no answer| [(]").str[0]
+    found["stage"] = found["touchpoint"].map(ways.set_index("touchpoint")["stage"])
     order = ["is_claimed", "at_stake_low", "at_stake", "kind", "signal"]
     found = found.sort_values(order, ascending=[False, False, False, True, True], ignore_index=True)
     return _drop_doubles(found)[COLUMNS]
