@@ -39,7 +39,8 @@ def choose_ends(log: EventLog, from_: Any, to: Any) -> tuple[str, str] | str:
 def write_escalations(log: EventLog, start: str, end: str, resolved: str, within_us: int) -> str:
     """The query of escalations: one row a touchpoint of self-service, with the customers who then turned to a person.
 
-    A task is the customer's last contact of self-service; it is unresolved until a `resolved` event. It escalates when
+    A task is the customer's last contact of self-service that resolves nothing itself; it is unresolved until a
+    `resolved` event. It escalates when
     the customer's next contact of any of these kinds is one with a person, within the time. The rate is of the
     customers who were at the touchpoint long enough ago to be followed for that time.
     """
@@ -50,7 +51,7 @@ def write_escalations(log: EventLog, start: str, end: str, resolved: str, within
         customer_id,
         coalesce(touchpoint, '(missing)') as touchpoint,
         occurred_us,
-        {start} as is_start,
+        ({start}) and not ({resolved}) as is_start,
         {end_of} as is_end,
         row_number() over (partition by customer_id order by {order}) as place
     from events

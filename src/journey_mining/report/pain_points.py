@@ -46,7 +46,7 @@ def build_pain_points(context: Context) -> dict[str, Any]:
         id="chart-pain-points",
         title="What is at stake",
         unit="customers; conversions at stake",
-        n=f"{format_count(len(rows))} findings",
+        n=f"{format_count(len(rows))} finding{'s' if len(rows) != 1 else ''}",
         sql=answer.sql,
         columns=COLUMNS,
         rows=rows,
