@@ -67,7 +67,26 @@ followed as (
     from marked
 ),
 
-tasks as (
+{_count_tasks(log, within_us)}
+
+select
+    touchpoint,
+    to_touchpoint,
+    customer_count,
+    escalated_count,
+    escalation_count,
+    {call_macro("rate", "escalated_count", "customer_count")} as escalation_rate,
+    {call_macro("wilson_low", "escalated_count", "customer_count")} as escalation_rate_low,
+    {call_macro("wilson_high", "escalated_count", "customer_count")} as escalation_rate_high,
+    median_seconds,
+    cast(null as varchar) as note
+from counted
+order by escalated_count desc, escalation_rate desc, touchpoint"""
+
+
+def _count_tasks(log: EventLog, within_us: int) -> str:
+    """The CTEs of the tasks that can be followed, and of their counts."""
+    return f"""tasks as (
     select
         touchpoint,
         customer_id,
@@ -88,21 +107,7 @@ counted as (
         median(case when is_escalated then wait_seconds end) as median_seconds
     from tasks
     group by touchpoint
-)
-
-select
-    touchpoint,
-    to_touchpoint,
-    customer_count,
-    escalated_count,
-    escalation_count,
-    {call_macro("rate", "escalated_count", "customer_count")} as escalation_rate,
-    {call_macro("wilson_low", "escalated_count", "customer_count")} as escalation_rate_low,
-    {call_macro("wilson_high", "escalated_count", "customer_count")} as escalation_rate_high,
-    median_seconds,
-    cast(null as varchar) as note
-from counted
-order by escalated_count desc, escalation_rate desc, touchpoint"""
+)"""
 
 
 def _listed(names: tuple[str, ...]) -> str:

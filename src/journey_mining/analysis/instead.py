@@ -37,7 +37,61 @@ reached as (
 {reached}
 ),
 
-listed as (
+{_list_later(plan, channel)},
+
+followed as (
+    select
+        r.step_number,
+        r.unit_id,
+        r.went_on,
+        n.touchpoint,
+        n.channel <> s.channel as is_elsewhere
+    from reached as r
+    left join later as s on r.unit_id = s.unit_id and r.ord = s.ord
+    left join later as n on s.unit_id = n.unit_id and s.next_ord = n.ord
+),
+
+{_ANSWERS},
+
+counted as (
+    select
+        r.step_number,
+        r.kind,
+        r.instead,
+        {dropped} as dropped_off,
+        {went_on} as converted,
+        any_value(z.dropped_count) as dropped_count,
+        any_value(z.converted_count) as converted_count
+    from answers as r
+    inner join sizes as z on r.step_number = z.step_number
+    group by r.step_number, r.kind, r.instead
+)
+
+{_compare_shares(labels)}"""
+
+
+def _compare_shares(labels: str) -> str:
+    """The final select: shares of both groups, and their ratio."""
+    return f"""select
+    step_number,
+    case step_number {labels} end as step,
+    kind,
+    instead,
+    dropped_off,
+    converted,
+    {call_macro("rate", "dropped_off", "dropped_count")} as dropped_off_share,
+    {call_macro("wilson_low", "dropped_off", "dropped_count")} as dropped_off_low,
+    {call_macro("wilson_high", "dropped_off", "dropped_count")} as dropped_off_high,
+    {call_macro("rate", "converted", "converted_count")} as converted_share,
+    {call_macro("rate", "dropped_off", "dropped_count")}
+    / nullif({call_macro("rate", "converted", "converted_count")}, 0) as lift
+from counted
+order by step_number, dropped_off desc, kind, instead"""
+
+
+def _list_later(plan: Plan, channel: str) -> str:
+    """The CTEs of all events that count, each with the place of the next one of another touchpoint."""
+    return f"""listed as (
     select
         {plan.column} as unit_id,
         {plan.ordinal} as ord,
@@ -67,21 +121,10 @@ later as (
             partition by unit_id order by ord rows between current row and unbounded following
         ) as next_ord
     from runs
-),
+)"""
 
-followed as (
-    select
-        r.step_number,
-        r.unit_id,
-        r.went_on,
-        n.touchpoint,
-        n.channel <> s.channel as is_elsewhere
-    from reached as r
-    left join later as s on r.unit_id = s.unit_id and r.ord = s.ord
-    left join later as n on s.unit_id = n.unit_id and s.next_ord = n.ord
-),
 
-answers as (
+_ANSWERS = """answers as (
     select step_number, went_on, unit_id, 'touchpoint' as kind, touchpoint as instead
     from followed
     where touchpoint is not null
@@ -102,37 +145,7 @@ sizes as (
         count(case when went_on then 1 end) as converted_count
     from reached
     group by step_number
-),
-
-counted as (
-    select
-        r.step_number,
-        r.kind,
-        r.instead,
-        {dropped} as dropped_off,
-        {went_on} as converted,
-        any_value(z.dropped_count) as dropped_count,
-        any_value(z.converted_count) as converted_count
-    from answers as r
-    inner join sizes as z on r.step_number = z.step_number
-    group by r.step_number, r.kind, r.instead
-)
-
-select
-    step_number,
-    case step_number {labels} end as step,
-    kind,
-    instead,
-    dropped_off,
-    converted,
-    {call_macro("rate", "dropped_off", "dropped_count")} as dropped_off_share,
-    {call_macro("wilson_low", "dropped_off", "dropped_count")} as dropped_off_low,
-    {call_macro("wilson_high", "dropped_off", "dropped_count")} as dropped_off_high,
-    {call_macro("rate", "converted", "converted_count")} as converted_share,
-    {call_macro("rate", "dropped_off", "dropped_count")}
-    / nullif({call_macro("rate", "converted", "converted_count")}, 0) as lift
-from counted
-order by step_number, dropped_off desc, kind, instead"""
+)"""
 
 
 def _reach(plan: Plan, place: int) -> str:

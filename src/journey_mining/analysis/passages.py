@@ -20,35 +20,7 @@ _UNDER_WAY = (0, 3_600, 86_400, 604_800)
 """Upper ends of the classes of time under way, seconds."""
 
 
-def write_trials(log: EventLog, within_us: int, way: Sequence[str], one_in: int = 1) -> str:
-    """The query of the trials by cell: kind, place, signal, entry_channel, under_way, is_known, and weighted customers.
-
-    Each customer counts once: `met_count` weighs a customer's trials by 1 / all of its trials with the signal (of the
-    kind), `there_count` by 1 / all of its trials at the place; `met_converted`, `there_converted` are those that
-    reached the goal within the time; `first_us` and `last_us` say when the trials were. `way` are the touchpoints on
-    the way to the goal, the most frequent first: how far customers had come along it in the same sitting is a part of
-    the place. `one_in` takes every so many customers, by the hash of their ids.
-    """
-    ctes = [_horizon(log, one_in), _goals(), _steps(log, within_us, way)]
-    kinds = ["moved", "looped", "repeated"]
-    columns = log.columns
-    log.require_columns([name for name in ("journey_id", "score", "score_kind") if name in columns])
-    log.require("events", "journeys", "journey_steps")
-    if {"initiator", "object_id", "object_type"} <= columns.keys():
-        ctes += [_questions(log, within_us), _waits(within_us)]
-        kinds.append("waited")
-    if {"score", "score_kind", "score_min", "score_max"} <= columns.keys():
-        ctes.append(_scores(log, within_us))
-        kinds.append("scored")
-    tried = "\n    union all\n".join(f"    select * from {name}" for name in kinds)
-    head = ",\n\n".join(ctes)
-    return f"""with {head},
-
-tried as (
-{tried}
-),
-
-once as (
+_WEIGHTED = f"""once as (
     select
         kind,
         place,
@@ -72,7 +44,7 @@ people as (
     select
         'transition' as kind,
         place,
-        case when signal = {quoted(OTHER)} then signal else split_part(place, '; ', 1) || ' → ' || signal end as signal,
+        case when signal = '{OTHER}' then signal else split_part(place, '; ', 1) || ' → ' || signal end as signal,
         * exclude (kind, place, signal)
     from once
     where kind = 'touchpoint'
@@ -103,6 +75,84 @@ select
 from weighted
 group by kind, place, signal, entry_channel, under_way, is_known
 order by kind, place, signal, entry_channel, under_way, is_known"""
+
+
+_MOVED = f"""moved as (
+    select
+        'touchpoint' as kind,
+        touchpoint || '; ' || progress as place,
+        next_touchpoint as signal,
+        customer_id,
+        entry_channel,
+        under_way,
+        is_known,
+        is_converted,
+        at_us
+    from passed
+),
+
+looped as (
+    select
+        'loop' as kind,
+        touchpoint || ' → ' || next_touchpoint || '; ' || progress as place,
+        case
+            when third_touchpoint = touchpoint then touchpoint || ' → ' || next_touchpoint || ' → ' || touchpoint
+            else '{OTHER}'
+        end as signal,
+        customer_id,
+        entry_channel,
+        under_way,
+        is_known,
+        is_converted,
+        at_us
+    from passed
+    where next_touchpoint <> '{OTHER}' and next_touchpoint <> touchpoint
+),
+
+repeated as (
+    select
+        'repeat contact' as kind,
+        touchpoint || '; ' || progress as place,
+        case when is_repeated then touchpoint else '{OTHER}' end as signal,
+        customer_id,
+        entry_channel,
+        under_way,
+        is_known,
+        is_converted,
+        at_us
+    from passed
+)"""
+
+
+def write_trials(log: EventLog, within_us: int, way: Sequence[str], one_in: int = 1) -> str:
+    """The query of the trials by cell: kind, place, signal, entry_channel, under_way, is_known, and weighted customers.
+
+    Each customer counts once: `met_count` weighs a customer's trials by 1 / all of its trials with the signal (of the
+    kind), `there_count` by 1 / all of its trials at the place; `met_converted`, `there_converted` are those that
+    reached the goal within the time; `first_us` and `last_us` say when the trials were. `way` are the touchpoints on
+    the way to the goal, the most frequent first: how far customers had come along it in the same sitting is a part of
+    the place. `one_in` takes every so many customers, by the hash of their ids.
+    """
+    ctes = [_horizon(log, one_in), _goals(), _steps(log, within_us, way), _MOVED]
+    kinds = ["moved", "looped", "repeated"]
+    columns = log.columns
+    log.require_columns([name for name in ("journey_id", "score", "score_kind") if name in columns])
+    log.require("events", "journeys", "journey_steps")
+    if {"initiator", "object_id", "object_type"} <= columns.keys():
+        ctes += [_questions(log, within_us), _waits(within_us)]
+        kinds.append("waited")
+    if {"score", "score_kind", "score_min", "score_max"} <= columns.keys():
+        ctes.append(_scores(log, within_us))
+        kinds.append("scored")
+    tried = "\n    union all\n".join(f"    select * from {name}" for name in kinds)
+    head = ",\n\n".join(ctes)
+    return f"""with {head},
+
+tried as (
+{tried}
+),
+
+{_WEIGHTED}"""
 
 
 def write_ways(log: EventLog) -> str:
@@ -220,52 +270,6 @@ passed as (
     from stepped as s
     left join goals as g on s.customer_id = g.customer_id
     where not s.is_goal
-),
-
-moved as (
-    select
-        'touchpoint' as kind,
-        touchpoint || '; ' || progress as place,
-        next_touchpoint as signal,
-        customer_id,
-        entry_channel,
-        under_way,
-        is_known,
-        is_converted,
-        at_us
-    from passed
-),
-
-looped as (
-    select
-        'loop' as kind,
-        touchpoint || ' → ' || next_touchpoint || '; ' || progress as place,
-        case
-            when third_touchpoint = touchpoint then touchpoint || ' → ' || next_touchpoint || ' → ' || touchpoint
-            else {quoted(OTHER)}
-        end as signal,
-        customer_id,
-        entry_channel,
-        under_way,
-        is_known,
-        is_converted,
-        at_us
-    from passed
-    where next_touchpoint <> {quoted(OTHER)} and next_touchpoint <> touchpoint
-),
-
-repeated as (
-    select
-        'repeat contact' as kind,
-        touchpoint || '; ' || progress as place,
-        case when is_repeated then touchpoint else {quoted(OTHER)} end as signal,
-        customer_id,
-        entry_channel,
-        under_way,
-        is_known,
-        is_converted,
-        at_us
-    from passed
 )"""
 
 

@@ -96,7 +96,13 @@ amounts as (
     into name amount value quantity
 ),
 
-shown as (
+{_SHOWN}{scored}
+),
+
+{_COUNTED}"""
+
+
+_SHOWN = """shown as (
     select 'touchpoint' as kind, touchpoint as feature, customer_id from walked
     union all
     select 'transition', touchpoint || ' → ' || next_touchpoint, customer_id from walked where next_touchpoint is not null
@@ -107,13 +113,11 @@ shown as (
     union all
     select 'entry channel', entry_channel, customer_id from journeys where not is_flagged and entry_channel is not null
     union all
-    select 'amount', a.amount || ' > ' || format('{{:g}}', m.middle), a.customer_id
+    select 'amount', a.amount || ' > ' || format('{:g}', m.middle), a.customer_id
     from amounts as a
     inner join (select amount, median(quantity) as middle from amounts group by amount) as m on a.amount = m.amount
-    where a.quantity > m.middle{scored}
-),
-
-totals as (
+    where a.quantity > m.middle"""
+_COUNTED = """totals as (
     select count(case when is_a then 1 end) as a_count, count(case when not is_a then 1 end) as b_count
     from compared
 )
@@ -130,8 +134,6 @@ inner join compared as c on f.customer_id = c.customer_id
 cross join totals as t
 group by f.kind, f.feature
 order by f.kind, f.feature"""
-
-
 _SCORED = """    select 'feedback', 'answered ' || score_kind, customer_id
     from events
     where score is not null and score_kind is not null
