@@ -41,7 +41,7 @@ class _Group(click.Group):
 def main(debug: bool) -> None:
     """Customer journeys from web, CRM, support and survey logs, with numbers that can be checked.
 
-    Exit codes: 0 done, 2 configuration or usage, 3 source, 4 model, 5 audit, 6 locked, 7 report, 8 query, 1 other.
+    Exit codes: 0 done, 2 configuration or usage, 3 source, 4 model, 5 audit, 6 locked, 7 report, 8 query, 9 statistics, 1 other.
     """
 
 

@@ -61,3 +61,9 @@ class QueryError(JourneyMiningError):
     """An ad-hoc query was refused or failed."""
 
     exit_code = 8
+
+
+class MiningError(JourneyMiningError):
+    """Numbers from which the asked graph, chain or statistic cannot be estimated."""
+
+    exit_code = 9

@@ -206,6 +206,13 @@ def aggregate_marts(context: RunContext) -> Counts:
     return dict(counts)
 
 
+def mine_evidence(context: RunContext) -> Counts:
+    """Estimate attribution and pain points from the tables of this run."""
+    from journey_mining.evidence import mine_warehouse
+
+    return dict(mine_warehouse(context.warehouse, context.config.report.min_cell))
+
+
 def audit_results(context: RunContext) -> Counts:
     """Check every promise; raises AuditError when one that stops publication is broken."""
     run = {
@@ -263,6 +270,7 @@ STEPS: tuple[Step, ...] = (
     Step("resolve identities", resolve_identities),
     Step("derive journeys", derive_journeys),
     Step("aggregate marts", aggregate_marts),
+    Step("mine evidence", mine_evidence),
     Step("audit results", audit_results),
     Step("render report", render_pages),
     Step("publish snapshot", publish_snapshot),

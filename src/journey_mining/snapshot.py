@@ -30,12 +30,13 @@ from journey_mining.analysis.retention import ask_retention, write_retention
 from journey_mining.analysis.sequences import write_neighbours, write_transitions
 from journey_mining.errors import JourneyMiningError
 from journey_mining.frames import ResultFrame, make_result
+from journey_mining.inference import Inference
 from journey_mining.warehouse import open_readonly, quoted
 
 DATABASE = "journeys.duckdb"
 
 
-class Snapshot:
+class Snapshot(Inference):
     """An event log with its customers, sessions, journeys and steps, and the questions one can ask of it.
 
     Every answer is a pandas frame with `.sql` (the query that reproduces it) and, where it makes sense, `.figure()`.
@@ -111,14 +112,20 @@ class Snapshot:
         to_step: int | None = None,
         bins: int | None = None,
         window: Span | None = None,
+        *,
+        censored: bool = False,
         **options: Any,
     ) -> ResultFrame:
         """A histogram of the seconds from one step (1-based) to another; options as of `funnel`.
 
-        `.units` has the seconds of each unit, `.attrs` their mean and median.
+        `.units` has the seconds of each unit, `.attrs` their mean and median. censored: instead the share converted by
+        each time (Kaplan-Meier), in which units that have not converted count for as long as they were watched; its
+        `.attrs` have the median with its interval (see mining.survival).
         """
         plan = plan_funnel(self._log, steps=_as_list(steps), window=window, **options)
         last = len(plan.steps) if to_step is None else to_step
+        if censored:
+            return self._estimate_conversion(plan, from_step, last)
         query, units = write_durations(self._log, plan, from_step, last, bins)
         frame = self._answer(query, "draw_durations", units)
         seconds = frame.units["seconds"]

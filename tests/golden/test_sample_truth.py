@@ -227,3 +227,36 @@ def test_nothing_personal_is_published(sample_run: RunContext, found: duckdb.Duc
             {"raw": list(raw)},
         ).fetchall()
         assert not leaked, (table, column, leaked)
+
+
+def test_the_failing_payment_is_the_first_pain_point(found: duckdb.DuckDBPyConnection) -> None:
+    """Of all that customers meet, the planted checkout error ranks first, and its loss is of the planted size."""
+    rows = found.execute(
+        "select signal, conversion_with, conversion_without from pain_points where finding = 'pain point'"
+    )
+    signal, with_error, without = rows.fetchall()[0]
+    assert signal == "checkout error"
+    assert with_error < 0.5 < 0.75 < without
+
+
+def test_paid_social_is_never_last_but_takes_part(found: duckdb.DuckDBPyConnection) -> None:
+    """The last contact that is not direct credits it with nothing; the chain of contacts does."""
+    shares = found.execute("select model, share from attribution where channel = 'paid_social'").fetchall()
+    by_model = dict(shares)
+    assert by_model["last_non_direct"] == 0
+    assert by_model["markov"] > 0.05
+    assert by_model["participation"] > 0.2
+
+
+def test_every_model_of_the_run_credits_all_conversions(found: duckdb.DuckDBPyConnection) -> None:
+    """The conversions of a model are those of the journeys, and so is their value."""
+    converted, value = found.execute(
+        "select count(*), sum(value) from journeys where state = 'converted' and not is_flagged"
+    ).fetchall()[0]
+    sums = found.execute(
+        "select model, sum(conversions), sum(value) from attribution where model <> 'participation' group by model"
+    ).fetchall()
+    assert len(sums) == 8
+    for _, credited, credited_value in sums:
+        assert credited == pytest.approx(converted)
+        assert credited_value == pytest.approx(value)

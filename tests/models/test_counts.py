@@ -72,7 +72,10 @@ def test_parts_add_up(company: Lab, name: str) -> None:
     customers = [row["customer_id"] for row in company.rows("select customer_id from customers order by all")]
     for chosen in (customers[:1], customers[1:3], customers):
         total: Counter[Any] = Counter()
-        for condition in ("list_contains($c, customer_id)", "not coalesce(list_contains($c, customer_id), false)"):
+        for condition in (
+            "list_contains($c, customer_id)",
+            "not coalesce(list_contains($c, customer_id), false)",
+        ):
             for table in INPUTS:
                 company.warehouse.execute(
                     f"create or replace temp table {table} as select * from published.main.{table} where {condition}"

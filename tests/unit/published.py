@@ -93,6 +93,18 @@ def _tables(log: Log) -> dict[str, tuple[str, Iterable[tuple[Any, ...]]]]:
             "response_rate double",
             FEEDBACK if log.with_feedback and log.journeys else [],
         ),
+        "attribution": (
+            "model varchar, channel varchar, conversions double, value double, share double, low double, high double,"
+            "removal_effect double, sampling_error double, note varchar",
+            list(_attribution(log)),
+        ),
+        "pain_points": (
+            "finding varchar, kind varchar, signal varchar, touchpoint varchar, stage varchar, customers bigint, comparable_count bigint,"
+            "conversion_with double, conversion_without double, difference double, low double, high double,"
+            "at_stake double, at_stake_low double, at_stake_high double, matched_share double, p_value double,"
+            "q_value double, first_at timestamp, last_at timestamp, judged_one_in bigint",
+            PAIN_POINTS if log.journeys else [],
+        ),
         "kpi_daily": (
             "local_date date, event_count bigint, journey_count bigint, converted_count bigint",
             _daily(log),
@@ -100,6 +112,43 @@ def _tables(log: Log) -> dict[str, tuple[str, Iterable[tuple[Any, ...]]]]:
         **_health_tables(log),
     }
 
+
+def _attribution(log: Log) -> Iterator[tuple[Any, ...]]:
+    """First and last touch by channel, and the first's shares once more as the Markov model's."""
+    converted = [
+        journey for journey in log.journeys if journey.state == "converted" and not journey.is_flagged
+    ]
+    if not converted:
+        yield (
+            "markov",
+            None,
+            None,
+            None,
+            None,
+            None,
+            None,
+            None,
+            None,
+            "unavailable, because no path converts",
+        )
+    for model, place in (("first", 0), ("last", -1), ("markov", 0)):
+        counts = Counter(log.catalog[journey.touchpoints[place]][1] for journey in converted)
+        for channel, count in counts.items():
+            low, high = wilson(count, len(converted))[1:]
+            share = count / len(converted)
+            yield model, channel, float(count), 80.0 * count, share, low, high, None, None, None
+
+
+PAIN_POINTS: list[tuple[Any, ...]] = [
+    (
+        "pain point", "error", "<b>checkout error</b>", "<b>checkout error</b>", "consideration", 240, 900, 0.31, 0.72, 0.41, 0.34, 0.47, 98.4, 81.6, 112.8, 1.0, 1e-9,
+        1e-8, CUTOFF, CUTOFF, 1,
+    ),
+    (
+        "moment of delight", "touchpoint", "chat question", "chat question", "consideration", 60, 700, 0.97, 0.8, -0.17, -0.22, -0.08, 10.2, 4.8, 13.2, 0.9,
+        1e-4, 1e-3, CUTOFF, CUTOFF, 1,
+    ),
+]  # fmt: skip
 
 FEEDBACK: list[tuple[Any, ...]] = [
     ("consideration", None, "csat", 1, 5, 84, 0.71, 0.61, 0.80, 300, 0.28),

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from journey_mining.errors import MiningError
 from journey_mining.mining.attribution import (
     METHODS,
     AttributionRules,
@@ -21,7 +22,7 @@ from journey_mining.mining.attribution import (
     shapley_values,
 )
 from journey_mining.mining.markov import absorption_probabilities, build_chain_from_transitions
-from journey_mining.mining.statistics import MiningError, Resampling
+from journey_mining.mining.statistics import Resampling
 
 QUICK = Resampling(resamples=20)
 DAY = 86_400.0
@@ -62,7 +63,7 @@ def shares(paths: pd.DataFrame, method: Any, **rules: Any) -> dict[str, float]:
         ("last", {"a": 0, "b": 0, "c": 0, "Direct": 1}),
         ("last_non_direct", {"a": 0, "b": 0, "c": 1, "Direct": 0}),
         ("linear", {"a": 0.4, "b": 0.2, "c": 0.2, "Direct": 0.2}),
-        ("position", {"a": 0.4 + 0.2 / 3, "b": 0.2 / 3, "c": 0.2 / 3, "Direct": 0.4}),
+        ("position_based", {"a": 0.4 + 0.2 / 3, "b": 0.2 / 3, "c": 0.2 / 3, "Direct": 0.4}),
         ("participation", {"a": 1, "b": 1, "c": 1, "Direct": 1}),
         ("shapley", {"a": 0.25, "b": 0.25, "c": 0.25, "Direct": 0.25}),
     ],
@@ -74,8 +75,8 @@ def test_rules_by_hand(method: str, expected: dict[str, float]) -> None:
 
 def test_position_of_short_paths() -> None:
     """Two contacts share equally; one has it all."""
-    assert shares(one_path("a", "b"), "position") == pytest.approx({"a": 0.5, "b": 0.5})
-    assert shares(one_path("a"), "position") == {"a": 1}
+    assert shares(one_path("a", "b"), "position_based") == pytest.approx({"a": 0.5, "b": 0.5})
+    assert shares(one_path("a"), "position_based") == {"a": 1}
 
 
 def test_time_decay_halves_in_seven_days() -> None:
@@ -210,7 +211,7 @@ def test_large_and_small_chains_are_solved_alike(monkeypatch: pytest.MonkeyPatch
     """The sparse solution of many states equals the dense one of few."""
     paths = frame([(("a", "b", "a"), 3, 1, 0), (("b", "c"), 1, 4, 0), (("c", "a", "c"), 2, 2, 0)])
     dense = estimate_removal(paths, AttributionRules(order=2))[1]
-    monkeypatch.setattr("journey_mining.mining.attribution._DENSE_STATES", 0)
+    monkeypatch.setattr("journey_mining.mining.removal._DENSE_STATES", 0)
     pd.testing.assert_series_equal(estimate_removal(paths, AttributionRules(order=2))[1], dense)
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from journey_mining.errors import MiningError
 from journey_mining.mining.markov import (
     Chain,
     absorption_probabilities,
@@ -26,7 +27,6 @@ from journey_mining.mining.markov import (
     predict_next,
     stationary_distribution,
 )
-from journey_mining.mining.statistics import MiningError
 
 paths_of_touchpoints = st.lists(
     st.lists(st.sampled_from("abc"), min_size=1, max_size=6).map(tuple), min_size=1, max_size=12

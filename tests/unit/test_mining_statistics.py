@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from journey_mining.errors import MiningError
 from journey_mining.mining.statistics import (
-    MiningError,
     Resampling,
     bootstrap_interval,
     estimate_ces,

@@ -21,13 +21,23 @@ from plotly.offline import get_plotlyjs
 from journey_mining.report import headline, render_report
 from journey_mining.report.context import read_context
 from journey_mining.report.headline import write_sentence
-from journey_mining.report.journey_map import draw_emotion, rank_excess_exits
+from journey_mining.report.journey_map import draw_emotion
 from journey_mining.report.page import build_sections, escape_island
 from journey_mining.report.query import read_answer, read_rows
 from unit.published import write_published
 from unit.random_logs import GOAL, Log, hostile_log, random_log, wide_log
 
-SECTIONS = ["overview", "funnel", "flow", "transitions", "touchpoints", "data-health", "method"]
+SECTIONS = [
+    "overview",
+    "funnel",
+    "flow",
+    "transitions",
+    "touchpoints",
+    "attribution",
+    "pain-points",
+    "data-health",
+    "method",
+]
 ONE_TOUCHPOINT: dict[str, tuple[str | None, str]] = {"landing page": ("awareness", "web")}
 UNMAPPED: dict[str, tuple[str | None, str]] = {
     "a": (None, "unknown"),
@@ -324,28 +334,20 @@ def test_same_database_gives_the_same_bytes(
     assert render(databases["random"], tmp_path) == pages["random"]
 
 
-def test_pain_points_rank_by_what_is_sure() -> None:
-    """A hundred exits in a thousand lead one hundred per cent of two, and an average exit rate is no pain."""
-    row = {"stage": "s", "other_exit_rate": 0.05}
-    rows = [
-        {**row, "touchpoint": "rare", "step_count": 5, "exits": 5, "exit_rate": 1.0},
-        {**row, "touchpoint": "frequent", "step_count": 1000, "exits": 100, "exit_rate": 0.1},
-        {**row, "touchpoint": "usual", "step_count": 1000, "exits": 51, "exit_rate": 0.051},
-    ]
-    assert [found["touchpoint"] for found in rank_excess_exits(rows)] == ["frequent", "rare"]
-
-
-def test_pain_points_table_wins_over_the_estimate(tmp_path: Path) -> None:
-    """Where the run ranks pain points, the map shows those, and only the ones that are surely worse."""
+def test_the_map_shows_pain_points_that_are_surely_worse(tmp_path: Path) -> None:
+    """What the run ranks stands in its stage; a delight does not, nor what may as well be nothing."""
     path = write_published(tmp_path / "j.duckdb", LOGS["random"])
     with duckdb.connect(str(path)) as connection:
         connection.execute(
-            "create table pain_points as select * from (values ('purchase', 'slow checkout', 41.0, 20.0),"
-            " ('purchase', 'doubtful', 3.0, -1.0)) as t(stage, touchpoint, at_stake, at_stake_low)"
+            "update pain_points set stage = 'purchase', signal = 'slow checkout', touchpoint = 'slow checkout'"
         )
-    text = Page(render(path, tmp_path)).text
-    assert "slow checkout 41 conversions at stake" in text
-    assert "doubtful" not in text
+        columns = build_sections(read_context(connection))["overview"]["map"]["columns"]
+        assert [[pain["touchpoint"] for pain in column.pains] for column in columns if column.pains] == [
+            ["slow checkout"]
+        ]
+        connection.execute("update pain_points set at_stake_low = 0")
+        columns = build_sections(read_context(connection))["overview"]["map"]["columns"]
+        assert not any(column.pains for column in columns)
 
 
 def test_emotion_line_has_gaps_without_evidence(databases: dict[str, Path]) -> None:

@@ -6,7 +6,7 @@ A predicate is parsed and allow-listed, as the rules of journey.yaml are, and wr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,10 +61,16 @@ def build_matcher(log: EventLog, given: Any) -> Matcher:
     return Matcher(label, f"coalesce({' and '.join(parts)}, false)")
 
 
-def build_predicate(log: EventLog, predicate: str | Mapping[str, Any]) -> str:
-    """A predicate over the columns of `events` as DuckDB SQL, from its text or from a mapping column -> value."""
+def build_predicate(
+    log: EventLog, predicate: str | Mapping[str, Any], require: Callable[[Iterable[str]], None] | None = None
+) -> str:
+    """A predicate over the columns of `events` as DuckDB SQL, from its text or from a mapping column -> value.
+
+    `require` checks the names of another table's columns in the place of those of `events`.
+    """
+    check = require or log.require_columns
     if isinstance(predicate, Mapping):
-        log.require_columns(predicate)
+        check(predicate)
         parts = [_equality(column, value) for column, value in predicate.items()]
         return f"({' and '.join(parts)})" if parts else "true"
     try:
@@ -76,7 +82,7 @@ def build_predicate(log: EventLog, predicate: str | Mapping[str, Any]) -> str:
             found=predicate,
             fix="write for example: channel = 'email' and value > 10",
         ) from error
-    _check_tree(log, tree, predicate)
+    _check_tree(tree, predicate, check)
     return f"({tree.sql(dialect='duckdb', comments=False)})"
 
 
@@ -89,7 +95,7 @@ def _equality(column: str, value: Any) -> str:
     return f"cast({name} as varchar) = {quoted(str(value))}"
 
 
-def _check_tree(log: EventLog, tree: exp.Expr, predicate: str) -> None:
+def _check_tree(tree: exp.Expr, predicate: str, check: Callable[[Iterable[str]], None]) -> None:
     columns = []
     for node in tree.walk():
         if isinstance(node, exp.Column):
@@ -102,6 +108,6 @@ def _check_tree(log: EventLog, tree: exp.Expr, predicate: str) -> None:
                 found=predicate,
                 expected="comparisons, and/or/not, in, between, like, regexp_matches, lower, upper, coalesce, + - * /",
             )
-    log.require_columns(columns)
+    check(columns)
     if not isinstance(tree, (*LOGICAL, exp.NullSafeEQ, exp.NullSafeNEQ)):
         raise QueryError("The predicate is not true or false.", found=predicate, fix="compare a column")

@@ -17,25 +17,24 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import sparse
-from scipy.sparse.linalg import spsolve
 from scipy.special import comb
 
+from journey_mining.errors import MiningError
 from journey_mining.mining.graph import END, START
-from journey_mining.mining.markov import MAX_ORDER, list_moves
-from journey_mining.mining.statistics import FloatArray, MiningError, Resampling, bootstrap_interval
+from journey_mining.mining.markov import MAX_ORDER
+from journey_mining.mining.removal import MoveSpace, describe_moves
+from journey_mining.mining.statistics import FloatArray, Resampling, bootstrap_interval
 
 Path = tuple[str, ...]
 Combine = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 Worth = Callable[[frozenset[str]], float]
 Method = Literal[
-    "first", "last", "last_non_direct", "linear", "time_decay", "position", "participation", "markov", "shapley"
+    "first", "last", "last_non_direct", "linear", "time_decay", "position_based", "participation", "markov", "shapley"
 ]  # fmt: skip
 METHODS: tuple[Method, ...] = get_args(Method)
 EXACT_PLAYERS = 12
 PERMUTATIONS = 500
 FIRST_SHARE = LAST_SHARE = 0.4
-_CONVERTED, _LOST = "\0converted", "\0lost"
-_DENSE_STATES = 300
 
 
 class AttributionRules(BaseModel):
@@ -53,6 +52,8 @@ class AttributionRules(BaseModel):
     """Days after which a contact's weight has halved in time_decay."""
     order: int = Field(1, ge=1, le=MAX_ORDER)
     """How many contacts a state of the Markov chain remembers."""
+    shares_of: Literal["conversions", "value"] = "conversions"
+    """What share, low and high are of; the models share value as they share conversions."""
     game: Literal["conversions", "rate"] = "conversions"
     """What a set of channels is worth in shapley, of the paths within it: conversions, or conversions a path."""
     resampling: Resampling = Resampling()
@@ -115,23 +116,29 @@ def attribute(paths: pd.DataFrame, method: Method, rules: AttributionRules | Non
     design = _build_design(read, method, rules)
     if isinstance(design, Unavailable):
         return design
-    totals = np.asarray(read.conversions @ design.converted + read.nulls @ design.lost)[None, :]
+    weights = read.value if rules.shares_of == "value" and design.carries_value else read.conversions
+    if not weights.sum():
+        return Unavailable("no conversion has a value")
+    totals = np.asarray(weights @ design.converted + read.nulls @ design.lost)[None, :]
     share = design.share(totals)[0]
     if not np.isfinite(share).all():
         return Unavailable("no channel makes a difference to the conversions")
-    rows, counts = sparse.vstack([design.converted, design.lost]), np.r_[read.conversions, read.nulls]
+    rows, counts = sparse.vstack([design.converted, design.lost]), np.r_[weights, read.nulls]
     twice = read.customers and [*read.customers, *read.customers]
+    if twice is None and weights is read.value:
+        return Unavailable("an interval of value needs the customer of each path")
     low, high = bootstrap_interval(rows, design.share, counts=counts, customers=twice, plan=rules.resampling)
-    value = read.value @ design.converted if design.carries_value else share * read.value.sum()
-    credited = {
-        "channel": read.channels,
-        "conversions": share * read.conversions.sum(),
-        "value": np.asarray(value)[: len(share)],
-        "share": share,
-        "low": low,
-        "high": high,
-    }
-    return pd.DataFrame(credited | design.extra(totals))
+    columns = {"channel": read.channels, **_credit(read, design, share)}
+    return pd.DataFrame(columns | {"share": share, "low": low, "high": high} | design.extra(totals))
+
+
+def _credit(read: _Paths, design: _Design, share: FloatArray) -> dict[str, FloatArray]:
+    """Conversions and value of each channel: path by path, or for a model as it shares the conversions."""
+    if not design.carries_value:
+        return {"conversions": share * read.conversions.sum(), "value": share * read.value.sum()}
+    size = len(read.channels)
+    totals = {"conversions": read.conversions, "value": read.value}
+    return {name: np.asarray(weights @ design.converted)[:size] for name, weights in totals.items()}
 
 
 def attribute_by_all(paths: pd.DataFrame, rules: AttributionRules | None = None) -> dict[Method, Answer]:
@@ -150,8 +157,10 @@ def estimate_removal(
     read = _read_paths(paths, rules)
     if not read.conversions.sum():
         raise MiningError("Nothing can be removed from paths of which none converts.")
-    space, converted, lost = _describe_moves(read, rules.order)
-    probability, effects = space.remove(np.asarray(read.conversions @ converted + read.nulls @ lost))
+    moves = describe_moves(read.paths, rules.order)
+    space = MoveSpace.build(list(moves.columns), rules.order, read.channels)
+    totals = np.asarray(read.conversions @ moves.converted + read.nulls @ moves.lost)
+    probability, effects = space.remove(totals)
     return probability, pd.Series(effects, index=read.channels)
 
 
@@ -192,7 +201,7 @@ def _read_paths(frame: pd.DataFrame, rules: AttributionRules) -> _Paths:
         days = [one if one is None else one[places] for one, places in zip(days, kept, strict=True)]
     customers = list(frame["customer_id"]) if "customer_id" in frame.columns else None
     numbers = [column.tolist() for column in counts.values()]
-    keys = zip(paths, *numbers, map(str, customers or paths), map(str, days), strict=True)
+    keys = zip(paths, *numbers, map(str, customers or paths), map(_spell_days, days), strict=True)
     rows = [row for row, _ in sorted(enumerate(keys), key=lambda pair: pair[1])]
     return _Paths(
         paths=[paths[row] for row in rows],
@@ -201,6 +210,11 @@ def _read_paths(frame: pd.DataFrame, rules: AttributionRules) -> _Paths:
         customers=customers and [customers[row] for row in rows],
         channels=sorted(names),
     )
+
+
+def _spell_days(days: FloatArray | None) -> bytes:
+    """What days sort by."""
+    return b"" if days is None else days.tobytes()
 
 
 def _read_counts(frame: pd.DataFrame, name: str) -> FloatArray:
@@ -278,7 +292,7 @@ def _weigh_contacts(path: Path, days: FloatArray | None, method: str, rules: Att
         weights[_find_credited(path, days, method, rules)] = 1
     elif method == "linear":
         weights[:] = 1
-    elif method == "position":
+    elif method == "position_based":
         weights[1:-1] = (1 - FIRST_SHARE - LAST_SHARE) / max(1, len(path) - 2)
         weights[0] += FIRST_SHARE
         weights[-1] += LAST_SHARE
@@ -300,64 +314,19 @@ def _find_credited(path: Path, days: FloatArray | None, method: str, rules: Attr
     return 0 if method == "first" else len(path) - 1
 
 
-@dataclass(frozen=True, eq=False)
-class _MoveSpace:
-    """The moves behind columns of totals: between states (the start first), to conversion or to loss (the last two)."""
-
-    sources: NDArray[np.int_]
-    targets: NDArray[np.int_]
-    size: int
-    survivors: list[NDArray[np.int_]]
-
-    def remove(self, totals: FloatArray) -> tuple[float, FloatArray]:
-        """The conversion probability, and each channel's removal effect."""
-        left = np.bincount(self.sources, weights=totals, minlength=self.size)
-        chances = totals / np.where(left > 0, left, 1)[self.sources]
-        matrix = sparse.csr_array((chances, (self.sources, self.targets)), shape=(self.size, self.size + 2))
-        matrix = matrix.toarray() if self.size <= _DENSE_STATES else matrix
-        probability = _convert_from_start(matrix, np.arange(self.size))
-        rest = np.array([_convert_from_start(matrix, kept) for kept in self.survivors])
-        return probability, 1 - rest / probability if probability else np.full(len(rest), np.nan)
-
-
-def _describe_moves(read: _Paths, order: int) -> tuple[_MoveSpace, Any, Any]:
-    """The moves of all paths, and how often each path makes them when it converts and when it is lost."""
-    columns: dict[tuple[Path, str], int] = {}
-    designs = []
-    for end in (_CONVERTED, _LOST):
-        moves = [(row, move) for row, path in enumerate(read.paths) for move in list_moves(path, order, end)]
-        places = [columns.setdefault(move, len(columns)) for _, move in moves]
-        designs.append(sparse.coo_array((np.ones(len(moves)), ([row for row, _ in moves], places))))
-    for design in designs:
-        design.resize((len(read.paths), len(columns)))
-    states = list(dict.fromkeys(context for context, _ in columns))
-    number = {state: place for place, state in enumerate(states)}
-    ends = {_CONVERTED: len(states), _LOST: len(states) + 1}
-    sources = np.array([number[context] for context, _ in columns])
-    targets = [ends[to] if to in ends else number[(*context, to)[-order:]] for context, to in columns]
-    survivors = [np.flatnonzero([c not in state for state in states]) for c in read.channels]
-    space = _MoveSpace(sources, np.array(targets), len(states), survivors)
-    return space, designs[0].tocsr(), designs[1].tocsr()
-
-
-def _convert_from_start(matrix: Any, kept: NDArray[np.int_]) -> float:
-    """The probability to convert when only the kept states (the start first) lead on."""
-    inner, exits = matrix[kept][:, kept], matrix[kept][:, [-2]]
-    if sparse.issparse(matrix):
-        return float(spsolve((sparse.eye_array(len(kept)) - inner).tocsc(), exits.toarray().ravel())[0])
-    return float(np.linalg.solve(np.eye(len(kept)) - inner, exits)[0, 0])
-
-
 def _design_markov(read: _Paths, rules: AttributionRules) -> _Design:
     """Moves as totals; shares are the removal effects, normalised."""
-    space, converted, lost = _describe_moves(read, rules.order)
+    moves = describe_moves(read.paths, rules.order)
+    space = MoveSpace.build(list(moves.columns), rules.order, read.channels)
 
     def share(totals: FloatArray) -> FloatArray:
         effects = np.array([space.remove(row)[1] for row in totals])
         sums = effects.sum(axis=1, keepdims=True)
         return effects / np.where(sums > 0, sums, np.nan)
 
-    return _Design(converted, lost, share, lambda totals: {"removal_effect": space.remove(totals[0])[1]})
+    return _Design(
+        moves.converted, moves.lost, share, lambda totals: {"removal_effect": space.remove(totals[0])[1]}
+    )
 
 
 def _design_rate_game(read: _Paths, rules: AttributionRules) -> _Design:

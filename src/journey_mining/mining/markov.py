@@ -18,8 +18,9 @@ from scipy import sparse, stats
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import splu
 
+from journey_mining.errors import MiningError
 from journey_mining.mining.graph import END, START
-from journey_mining.mining.statistics import Calibration, FloatArray, MiningError, score_forecasts
+from journey_mining.mining.statistics import Calibration, FloatArray, score_forecasts
 
 Context = tuple[str, ...]
 Paths = Sequence[Sequence[str]]
@@ -291,7 +292,11 @@ def compare_orders(paths: Paths, counts: Counts = None, max_order: int = MAX_ORD
     takes journeys as independent; the p-value is NaN where the orders cannot differ.
     """
     _check_order(max_order)
-    moves = count_moves(paths, max_order, counts)
+    return compare_orders_of_moves(count_moves(paths, max_order, counts), max_order)
+
+
+def compare_orders_of_moves(moves: Moves, max_order: int = MAX_ORDER) -> pd.DataFrame:
+    """`compare_orders` of moves that are counted already, with contexts of up to `max_order`."""
     total = sum(moves.values())
     if not total:
         raise MiningError("An order cannot be chosen without a path.")
@@ -364,9 +369,13 @@ def fit_predictor(paths: Paths, order: int = 1, counts: Counts = None, prior: fl
     observed context speaks for itself, by relative frequencies.
     """
     _check_order(order)
-    moves = count_moves(paths, order, counts)
+    return fit_predictor_of_moves(count_moves(paths, order, counts), order, prior)
+
+
+def fit_predictor_of_moves(moves: Moves, order: int = 1, prior: float = 1.0) -> Predictor:
+    """`fit_predictor` of moves that are counted already, with contexts of up to `order` or more."""
     if not sum(moves.values()) or prior < 0:
-        raise MiningError("A prediction needs paths, and a prior of 0 or more.", found=f"{len(paths)} paths")
+        raise MiningError("A prediction needs paths, and a prior of 0 or more.", found=f"{len(moves)} moves")
     followers = tuple(group_moves(moves, level) for level in range(order + 1))
     return Predictor(order, prior, tuple(sorted({symbol for _, symbol in moves})), followers)
 
@@ -379,7 +388,12 @@ def predict_next(predictor: Predictor, path: Sequence[str]) -> pd.Series[float]:
 
 def evaluate_predictor(predictor: Predictor, held_out: Paths, counts: Counts = None) -> Calibration:
     """How far the predictor's probabilities hold on paths that it was not fitted to (`statistics.score_forecasts`)."""
-    came = group_moves(count_moves(held_out, predictor.order, counts), predictor.order)
+    return evaluate_on_moves(predictor, count_moves(held_out, predictor.order, counts))
+
+
+def evaluate_on_moves(predictor: Predictor, held_out: Moves) -> Calibration:
+    """`evaluate_predictor` on moves that are counted already."""
+    came = group_moves(held_out, predictor.order)
     if not came:
         raise MiningError("A calibration needs paths that were held out.")
     outcomes = np.array(

@@ -18,16 +18,10 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 from statsmodels.stats.weightstats import DescrStatsW
 
-from journey_mining.errors import JourneyMiningError
+from journey_mining.errors import MiningError
 
 FloatArray = NDArray[np.float64]
 _CELLS_AT_ONCE = 4_000_000
-
-
-class MiningError(JourneyMiningError):
-    """Numbers from which the asked graph, chain or statistic cannot be estimated."""
-
-    exit_code = 9
 
 
 class Resampling(BaseModel):
@@ -118,6 +112,35 @@ def newcombe_difference(
         part, whole, other_part, other_whole, method="newcomb", compare="diff", alpha=1 - level
     )
     return Estimate(part / whole - other_part / other_whole, float(low), float(high), count)
+
+
+def difference_intervals(
+    rate: ArrayLike, whole: ArrayLike, other_rate: ArrayLike, other_whole: ArrayLike
+) -> tuple[FloatArray, FloatArray]:
+    """Low and high ends of Newcombe's 95 % intervals of many differences of rates; wholes may be effective numbers.
+
+    >>> low, high = difference_intervals([0.8], [70], [0.6], [80])
+    >>> round(float(low[0]), 4), round(float(high[0]), 4)
+    (0.0524, 0.3339)
+    """
+    p, n, q, m = (np.asarray(one, dtype=np.float64) for one in (rate, whole, other_rate, other_whole))
+    ends = confint_proportions_2indep(p * n, n, q * m, m, method="newcomb", compare="diff")
+    return np.asarray(ends[0], dtype=np.float64), np.asarray(ends[1], dtype=np.float64)
+
+
+def exact_p_values(
+    rate: ArrayLike, whole: ArrayLike, other_rate: ArrayLike, other_whole: ArrayLike
+) -> FloatArray:
+    """Fisher's exact test of many pairs of rates, two-sided by doubling the smaller tail; wholes are rounded down.
+
+    >>> round(float(exact_p_values([0.8], [10], [0.2], [10])[0]), 4)
+    0.023
+    """
+    sizes = [np.maximum(np.floor(np.asarray(one, dtype=np.float64)), 1) for one in (whole, other_whole)]
+    parts = [np.round(np.asarray(p) * n) for p, n in zip((rate, other_rate), sizes, strict=True)]
+    table = stats.hypergeom(sizes[0] + sizes[1], parts[0] + parts[1], sizes[1])
+    smaller = np.minimum(table.cdf(parts[1]), table.sf(parts[1] - 1))
+    return np.asarray(np.minimum(2 * smaller, 1), dtype=np.float64)
 
 
 def find_discoveries(

@@ -7,20 +7,17 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from statsmodels.stats.proportion import proportion_confint
-
 from journey_mining.report.chart import Chart, Column
 from journey_mining.report.context import Context
 from journey_mining.report.formatting import format_count, format_number, format_percent, format_value
 from journey_mining.report.funnel import mask_funnel
-from journey_mining.report.query import Row, read_columns, read_rows
+from journey_mining.report.query import Row
 from journey_mining.report.suppression import is_small, mask_count
 
 TOP_TOUCHPOINTS = 4
 TOP_PAINS = 3
 SCORE_NAMES = {"csat": "CSAT", "nps": "NPS", "ces": "CES"}
-MAP_QUERIES = ("funnel", "stage_touchpoints", "stage_channels", "stage_effort", "feedback", "excess_exits")
-PAIN_COLUMNS = {"stage", "touchpoint", "at_stake", "at_stake_low"}
+MAP_QUERIES = ("funnel", "stage_touchpoints", "stage_channels", "stage_effort", "feedback", "pain_points")
 
 COLUMNS = [
     Column("stage", "stage"),
@@ -135,31 +132,10 @@ def describe_score(row: Row) -> dict[str, Any]:
 
 
 def read_pains(context: Context) -> list[Row]:
-    """Pain points, worst first: of the pain_points table where there is one, else touchpoints with excess exits."""
-    if read_columns(context.connection, "pain_points") >= PAIN_COLUMNS:
-        select = "select stage, touchpoint, at_stake, at_stake_low from pain_points order by at_stake_low desc, touchpoint"
-        found = [row for row in read_rows(context.connection, select) if (row["at_stake_low"] or 0) > 0]
-        return [{**row, "text": f"{format_count(row['at_stake'])} conversions at stake"} for row in found]
-    return rank_excess_exits(context.answer("excess_exits").rows)
-
-
-def rank_excess_exits(rows: list[Row]) -> list[Row]:
-    """The touchpoints whose exit rate lies above that of their stage's other touchpoints, by the sure part of the excess.
-
-    Sure means by the lower Wilson bound (95 %) of the exit rate: a small sample cannot lead the list.
-    """
-    found = []
-    for row in rows:
-        if not row["step_count"] or row["other_exit_rate"] is None:
-            continue
-        low = float(
-            proportion_confint(min(row["exits"], row["step_count"]), row["step_count"], method="wilson")[0]
-        )
-        sure = (low - row["other_exit_rate"]) * row["step_count"]
-        if sure > 0:
-            share, other = format_percent(row["exit_rate"]), format_percent(row["other_exit_rate"])
-            found.append({**row, "sure": sure, "text": f"{share} left here, {other} elsewhere in the stage"})
-    return sorted(found, key=lambda row: (-row["sure"], row["touchpoint"]))
+    """Pain points that are surely worse, the most at stake first."""
+    rows = [row for row in context.answer("pain_points").rows if row["finding"] == "pain point"]
+    sure = [row for row in rows if (row["at_stake_low"] or 0) > 0]
+    return [{**row, "text": f"{format_count(row['at_stake'])} conversions at stake"} for row in sure]
 
 
 def draw_emotion(columns: list[StageColumn]) -> dict[str, Any] | None:

@@ -39,8 +39,10 @@ def _define(context: Context) -> list[tuple[str, str]]:
         ("Median time", "Exact median from the first entry of a stage to the first entry of a later one, of those who went on."),
         ("Effort", "Steps of a journey inside a stage; contacts a step counts direct repeats of one touchpoint."),
         ("CSAT, NPS, CES", "Share of the top two answers; promoters less detractors; mean on its scale. Never mixed, never imputed."),
-        ("Pain point (estimate)", "Touchpoints whose exit rate exceeds that of the other touchpoints of their stage: "
-            "steps × (lower 95 % bound of the rate − rate of the others), largest first."),
+        ("Attribution", "Which share of the conversions a model credits to a channel: a convention, no effect. A contact is one "
+            "channel in one session, at its first event. Markov: 1 − conversion without the channel ÷ conversion, normalised."),
+        ("Pain point, at stake", "Customers who met it × (conversion of comparable customers without it − with it); comparable: at the "
+            "same place, of the same entry channel, as long under way, with or without an earlier conversion."),
         ("Transition", "One touchpoint directly followed by another in one journey; direct repeats are one step. "
             "Probability is of all moves out of the first one."),
         ("Lift", "Conversion of journeys with the transition ÷ conversion of all matured journeys."),

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from journey_mining.report.attribution import build_attribution
 from journey_mining.report.context import Context, read_context
 from journey_mining.report.data_health import build_data_health
 from journey_mining.report.flow import build_flow
@@ -20,6 +21,7 @@ from journey_mining.report.formatting import format_interval, format_value
 from journey_mining.report.funnel import build_funnel
 from journey_mining.report.method import build_method
 from journey_mining.report.overview import build_overview
+from journey_mining.report.pain_points import build_pain_points
 from journey_mining.report.palette import label_channel
 from journey_mining.report.query import Connection
 from journey_mining.report.touchpoints import build_touchpoints
@@ -31,6 +33,8 @@ SECTIONS = [
     ("flow", "Flow"),
     ("transitions", "Transition map"),
     ("touchpoints", "Touchpoints"),
+    ("attribution", "Attribution"),
+    ("pain-points", "Pain points"),
     ("data-health", "Data health"),
     ("method", "Method"),
 ]
@@ -74,6 +78,8 @@ def build_sections(context: Context) -> dict[str, dict[str, Any]]:
         "flow": build_flow(context),
         "transitions": build_transitions(context),
         "touchpoints": build_touchpoints(context),
+        "attribution": build_attribution(context),
+        "pain-points": build_pain_points(context),
         "data-health": build_data_health(context),
         "method": build_method(context),
     }

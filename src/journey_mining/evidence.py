@@ -1,0 +1,92 @@
+"""The estimates that every run publishes: attribution by channel, pain points and moments of delight."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from journey_mining.analysis.log import EventLog
+from journey_mining.mining.crediting import ask_credit, credit_log
+from journey_mining.mining.pain_points import PainRules, find_pain_points
+from journey_mining.warehouse import Warehouse
+
+TIES = ("source", "file_id", "line", "event_id")
+DRAWS = 200
+ATTRIBUTION = {
+    "model": ("varchar", "first, last, last_non_direct, linear, time_decay, position_based, participation, markov or shapley"),
+    "channel": ("varchar", "channel, (none) for conversions that none came before, NULL where the model is unavailable"),
+    "conversions": ("double", "converted journeys credited to it; sums to all of them, except of participation"),
+    "value": ("double", "value credited to it"),
+    "share": ("double", "share of the conversions"),
+    "low": ("double", "95 % interval of the share, lower end (customers drawn again)"),
+    "high": ("double", "95 % interval of the share, upper end"),
+    "removal_effect": ("double", "markov: share of the conversions that is lost when the channel leads nowhere"),
+    "sampling_error": ("double", "shapley: standard error of the share, 0 where exact"),
+    "note": ("varchar", "what is to be known, or why there is no answer"),
+}  # fmt: skip
+PAIN_POINTS = {
+    "finding": ("varchar", "pain point or moment of delight"),
+    "kind": ("varchar", "error, touchpoint, transition, loop, repeat contact, wait or low score"),
+    "signal": ("varchar", "what the customers met"),
+    "touchpoint": ("varchar", "the touchpoint that it is about: the last one of a transition or loop"),
+    "stage": ("varchar", "stage of the touchpoint, NULL when unmapped"),
+    "customers": ("bigint", "customers who met it and have comparable ones"),
+    "comparable_count": ("bigint", "effective number of comparable customers who did not"),
+    "conversion_with": ("double", "share of the customers with the signal who reached the goal in time"),
+    "conversion_without": ("double", "the same of comparable customers without it"),
+    "difference": ("double", "conversion_without - conversion_with"),
+    "low": ("double", "95 % interval of the difference, lower end"),
+    "high": ("double", "95 % interval of the difference, upper end"),
+    "at_stake": ("double", "conversions at stake: customers x difference, not below 0; of a delight mirrored"),
+    "at_stake_low": ("double", "95 % interval, lower end; the table's order"),
+    "at_stake_high": ("double", "95 % interval, upper end"),
+    "matched_share": ("double", "share of the customers with the signal who have comparable ones"),
+    "p_value": ("double", "exact test that the rates are equal"),
+    "q_value": ("double", "p-value adjusted over all candidates (Benjamini-Hochberg)"),
+    "first_at": ("timestamp", "first time that the signal counts, UTC"),
+    "last_at": ("timestamp", "last time that the signal counts, UTC"),
+    "judged_one_in": ("bigint", "1, or every how manieth customer was judged; counts are scaled up"),
+}  # fmt: skip
+
+
+def mine_warehouse(warehouse: Warehouse, min_cell: int) -> dict[str, int]:
+    """Create the published tables attribution and pain_points from the tables of this run; returns their rows."""
+    settings = {row["name"]: row["value"] for row in warehouse.rows("select name, value from settings")}
+    log = EventLog(warehouse.connection, lambda table: None, TIES, is_loaded=False, settings=settings)
+    credited, _ = credit_log(log, ask_credit(model="all", bootstrap=DRAWS))
+    found, _ = find_pain_points(log, rules=PainRules(min_customers=max(20, min_cell)))
+    claimed = found[found["is_claimed"].astype(bool)]
+    return {
+        "attribution": _publish(
+            warehouse,
+            "attribution",
+            "Attribution of the conversions to channels, by model.",
+            ATTRIBUTION,
+            credited,
+        ),
+        "pain_points": _publish(
+            warehouse,
+            "pain_points",
+            "Pain points and moments of delight, the most at stake first.",
+            PAIN_POINTS,
+            claimed,
+        ),
+    }
+
+
+def _publish(
+    warehouse: Warehouse,
+    table: str,
+    purpose: str,
+    columns: dict[str, tuple[str, str]],
+    frame: pd.DataFrame,
+) -> int:
+    """Create a published table of a frame, with its comments."""
+    target = f"published.main.{table}"
+    listed = ", ".join(f'"{name}" {kind}' for name, (kind, _) in columns.items())
+    warehouse.execute(f"create or replace table {target} ({listed})")
+    if len(frame):
+        rows = frame[list(columns)].astype(object).where(frame[list(columns)].notna(), None)
+        marks = ", ".join("?" * len(columns))
+        warehouse.connection.executemany(f"insert into {target} values ({marks})", rows.to_numpy().tolist())
+    warehouse.comment_table(target, purpose, {name: meaning for name, (_, meaning) in columns.items()})
+    return len(frame)

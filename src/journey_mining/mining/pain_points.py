@@ -1,0 +1,211 @@
+"""Pain points and moments of delight: what customers met who then converted less, or more, than comparable ones.
+
+At stake = customers who met the signal x max(0, conversion of comparable customers without it - with it). Comparable
+customers were at the same place (hence in the same stage), had entered through the same channel, were under way for as
+long, and had or had not reached the goal before; both are followed for the same time. It is a difference between
+groups, no proof of a cause.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
+
+from journey_mining.analysis.expressions import Span, span_us
+from journey_mining.analysis.log import EventLog
+from journey_mining.analysis.passages import OTHER, write_trials, write_ways
+from journey_mining.config import Parameters
+from journey_mining.errors import QueryError
+from journey_mining.mining.statistics import difference_intervals, exact_p_values, find_discoveries
+
+FlagArray = NDArray[np.bool_]
+PAIN, DELIGHT = "pain point", "moment of delight"
+COLUMNS = [
+    "finding", "kind", "signal", "touchpoint", "stage", "customers", "comparable_count", "conversion_with", "conversion_without", "difference",
+    "low", "high", "at_stake", "at_stake_low", "at_stake_high", "matched_share", "p_value", "q_value", "is_claimed", "first_at", "last_at",
+    "judged_one_in",
+]  # fmt: skip
+_ERROR = re.compile(
+    r"error|fail|bug\b|crash|declin|reject|timeout|exception|not found|unavailable|_bug", re.I
+)
+
+
+class PainRules(Parameters):
+    """What it takes to be claimed."""
+
+    min_customers: int = Field(20, ge=2)
+    """Customers who met the signal and have comparable ones, at least."""
+    minimum_effect: float = Field(0.03, ge=0, le=1)
+    """Smallest difference of conversion rates that matters, of 1."""
+    false_discovery_rate: float = Field(0.05, gt=0, lt=1)
+    """Share of claims that may be false (Benjamini and Hochberg 1995), over pain points and delights together."""
+    way_share: float = Field(0.5, gt=0, le=1)
+    """A touchpoint that so many of the converted journeys came by is on the way to the goal: neither pain nor delight."""
+    max_customers: int = Field(100_000, ge=1_000)
+    """Of a log of more customers a part is judged, and what is counted is scaled up (`judged_one_in`)."""
+
+
+def estimate_pain_points(
+    trials: pd.DataFrame, ways: pd.DataFrame, rules: PainRules | None = None, one_in: int = 1
+) -> pd.DataFrame:
+    """One row a candidate, claimed ones first, by the lower bound of what is at stake.
+
+    `trials` and `ways` are the answers to analysis.passages. `customers` met the signal and have comparable ones
+    (`matched_share` of all who met it); the conversion without it is that of the comparable ones, weighted to the same
+    places, channels and times under way (direct standardisation), with Kish's effective number of them
+    (`comparable_count`; Kish 1965). Loops, waits, repeats and low scores can be pain points only. low and high: Newcombe's interval of the difference (without - with). The p-value is
+    exact (Fisher), on the effective numbers; q_value adjusts it over all candidates. For a moment of delight the
+    difference is negative, and at stake are the conversions that it may have brought.
+    """
+    rules = rules or PainRules()
+    matched = _match(trials, ways, rules)
+    if matched.empty:
+        return pd.DataFrame(columns=COLUMNS)
+    found = _compare(matched)
+    found = found[found["customers"] >= rules.min_customers].reset_index(drop=True)
+    if found.empty:
+        return pd.DataFrame(columns=COLUMNS)
+    judged = find_discoveries(
+        found["p_value"],
+        found["difference"],
+        minimum_effect=rules.minimum_effect,
+        false_discovery_rate=rules.false_discovery_rate,
+    )
+    found["q_value"] = judged["adjusted_p_value"]
+    is_clear = (found["low"] > 0) | (found["high"] < 0)
+    found["finding"] = np.where(found["difference"] >= 0, PAIN, DELIGHT)
+    can_delight = found["kind"].isin(["touchpoint", "transition"])
+    found["is_claimed"] = judged["is_discovery"] & is_clear & (can_delight | (found["finding"] == PAIN))
+    found = _put_at_stake(found.assign(customers=found["customers"] * one_in, judged_one_in=one_in))
+    found["kind"] = [
+        "error" if kind == "touchpoint" and _ERROR.search(signal) else kind
+        for kind, signal in zip(found["kind"], found["signal"], strict=True)
+    ]
+    found["touchpoint"] = found["signal"].str.split(" → ").str[-1].str.split(": no answer| [(]").str[0]
+    found["stage"] = found["touchpoint"].map(ways.set_index("touchpoint")["stage"])
+    order = ["is_claimed", "at_stake_low", "at_stake", "kind", "signal"]
+    found = found.sort_values(order, ascending=[False, False, False, True, True], ignore_index=True)
+    return _drop_doubles(found)[COLUMNS]
+
+
+def list_way(ways: pd.DataFrame, rules: PainRules) -> list[str]:
+    """The touchpoints on the way to the goal, those of most journeys first: how far customers get."""
+    on_way = ways[(ways["way_share"] >= rules.way_share) & ~ways["is_goal"]]
+    ranked = on_way.sort_values(["journey_count", "touchpoint"], ascending=[False, True])
+    return [str(name) for name in ranked["touchpoint"]]
+
+
+def find_pain_points(
+    log: EventLog, within: Span | None = None, rules: PainRules | None = None
+) -> tuple[pd.DataFrame, str]:
+    """The candidates of a log (as `estimate_pain_points`), and the query of their trials.
+
+    within: how long customers are followed for the goal; None: the journeys' expiry, or 7 days where they never expire.
+    """
+    rules = rules or PainRules()
+    expiry = log.settings.get("expiry_seconds")
+    default = float(expiry) if expiry is not None else 7 * 86_400.0
+    within_us = span_us(default if within is None else within, "within")
+    ways = log.read(write_ways(log))
+    customers = int(log.value("select count(distinct customer_id) from journeys") or 0)
+    one_in = max(1, -(-customers // rules.max_customers))
+    query = write_trials(log, within_us, list_way(ways, rules), one_in)
+    return estimate_pain_points(log.read(query), ways, rules, one_in), query
+
+
+def _match(trials: pd.DataFrame, ways: pd.DataFrame, rules: PainRules) -> pd.DataFrame:
+    """Cells of candidates, each beside the customers of the same cell without the signal."""
+    cell = ["kind", "place", "entry_channel", "under_way", "is_known"]
+    sums = trials.groupby(cell, as_index=False)[["there_count", "there_converted"]].sum()
+    cells = trials.merge(sums, on=cell, suffixes=("", "_all"))
+    cells["other_count"] = cells["there_count_all"] - cells["there_count"]
+    cells["other_converted"] = (cells["there_converted_all"] - cells["there_converted"]).clip(lower=0)
+    goals = set(ways.loc[ways["is_goal"], "touchpoint"])
+    common = goals | set(ways.loc[ways["way_share"] >= rules.way_share, "touchpoint"])
+    after = set(ways.loc[ways["is_after_goal"], "touchpoint"])
+    return cells[(cells["signal"] != OTHER) & ~_is_no_candidate(cells, goals, common, after)]
+
+
+def _is_no_candidate(cells: pd.DataFrame, goals: set[str], common: set[str], after: set[str]) -> FlagArray:
+    """Whether a signal is a part of the way (a goal, or what most converted journeys came by) or of another errand.
+
+    A contact of a stage after the goal's, such as a look at an order, says what customers came for, not what they met.
+    """
+    answers = []
+    for kind, place, signal in zip(cells["kind"], cells["place"], cells["signal"], strict=True):
+        names = str(signal).split(" → ")
+        if kind in ("touchpoint", "transition"):
+            answers.append(names[-1] in common | after)
+        elif kind == "loop":
+            answers.append(set(names) <= common or bool(set(names) & goals))
+        else:
+            answers.append(kind == "repeat contact" and place in common)
+    return np.array(answers, dtype=np.bool_)
+
+
+def _compare(cells: pd.DataFrame) -> pd.DataFrame:
+    """One row a signal: rates with and without, difference with its interval, and the p-value."""
+    has_comparable = cells["other_count"] > 1e-6
+    total = cells.groupby(["kind", "signal"])["met_count"].sum()
+    kept = cells[has_comparable].copy()
+    kept["expected"] = kept["met_count"] * kept["other_converted"] / kept["other_count"]
+    kept["spread"] = kept["met_count"] ** 2 / kept["other_count"]
+    by_signal = kept.groupby(["kind", "signal"])
+    sums = by_signal[["met_count", "met_converted", "expected", "spread"]].sum()
+    met = sums["met_count"].to_numpy()
+    without = np.minimum(sums["expected"].to_numpy() / met, 1)
+    compared = met**2 / sums["spread"].to_numpy()
+    with_signal = np.minimum(sums["met_converted"].to_numpy() / met, 1)
+    low, high = difference_intervals(without, compared, with_signal, met)
+    return sums.reset_index()[["kind", "signal"]].assign(
+        customers=np.round(met).astype(int),
+        comparable_count=np.round(compared).astype(int),
+        conversion_with=with_signal,
+        conversion_without=without,
+        difference=without - with_signal,
+        low=low,
+        high=high,
+        matched_share=met / total.loc[sums.index].to_numpy(),
+        p_value=exact_p_values(without, compared, with_signal, met),
+        first_at=pd.to_datetime(by_signal["first_us"].min().to_numpy(), unit="us"),
+        last_at=pd.to_datetime(by_signal["last_us"].max().to_numpy(), unit="us"),
+    )
+
+
+def _put_at_stake(found: pd.DataFrame) -> pd.DataFrame:
+    """Customers x difference, never below zero; of a delight mirrored."""
+    mirror = np.where(found["finding"] == PAIN, 1, -1)
+    ends = np.sort(np.stack([mirror * found["low"], mirror * found["high"]]), axis=0)
+    count = found["customers"]
+    return found.assign(
+        at_stake=count * np.maximum(mirror * found["difference"], 0),
+        at_stake_low=count * np.maximum(ends[0], 0),
+        at_stake_high=count * np.maximum(ends[1], 0),
+    )
+
+
+def _drop_doubles(found: pd.DataFrame) -> pd.DataFrame:
+    """Without transitions that say no more than their touchpoint, and waits that say no more than another wait."""
+    claimed = found[found["is_claimed"]]
+    touchpoints = set(claimed.loc[claimed["kind"].isin(["touchpoint", "error"]), "signal"])
+    is_double = (found["kind"] == "transition") & found["signal"].str.split(" → ").str[-1].isin(touchpoints)
+    waits = (found["kind"] == "wait") & found["is_claimed"]
+    asked = found["signal"].str.split(": no answer").str[0]
+    is_double |= waits & asked.where(waits).duplicated()
+    return found[~is_double].reset_index(drop=True)
+
+
+def ask_rules(asked: Mapping[str, Any]) -> PainRules:
+    """The checked rules; raises QueryError."""
+    try:
+        return PainRules.model_validate(dict(asked))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        raise QueryError(f"pain points: {where}: {problem['msg']}.", fix="correct the value") from error
