@@ -22,6 +22,7 @@ from journey_mining.config import Config, load_config
 from journey_mining.errors import ConfigError, JourneyMiningError, SourceError
 from journey_mining.identity import resolve_components
 from journey_mining.inheritance import inherit_store, write_store_key
+from journey_mining.macros import create_macros
 from journey_mining.models import ancestors, find_models, fingerprint, model_fingerprint, sql_folder
 from journey_mining.publication import DATABASE, Home, locked, publish, start_working_copy
 from journey_mining.renewal import Renewal, derivation_before, write_derivation
@@ -310,7 +311,7 @@ def aggregate_marts(context: RunContext) -> Counts:
     }
     _write_settings(context)
     write_derivation(context.warehouse, derivation_fingerprint(context), context.cutoff_us)
-    return dict(counts)
+    return {**counts, "macros": create_macros(context.warehouse.connection)}
 
 
 def _enter_run(context: RunContext) -> None:

@@ -7,6 +7,7 @@ import sqlglot
 from sqlglot import expressions as exp
 
 from journey_mining.analysis.log import EventLog
+from journey_mining.analysis.macro_calls import macros_in, require_macros
 from journey_mining.errors import QueryError
 
 
@@ -27,6 +28,7 @@ def check_query(log: EventLog, query: str) -> None:
         )
     if log.is_loaded:
         _derive_tables(log, query)
+        require_macros(log, *macros_in(query))
 
 
 def _derive_tables(log: EventLog, query: str) -> None:
