@@ -77,9 +77,10 @@ counted as (
         case a.kind_name when 'stages' then e.stage else e.touchpoint end as place,
         e.is_background,
         e.occurred_us as us,
-        row_number() over (
-            partition by e.customer_id order by e.occurred_us, e.source, e.file_id, e.line, e.event_id
-        ) as ordinal
+        e.source,
+        e.file_id,
+        e.line,
+        e.event_id
     from events as e
     cross join asked as a
     where e.journey_id is null or e.journey_id not in (select f.journey_id from flagged as f)
@@ -97,14 +98,24 @@ unit_totals as (
     from known as k
 ),
 
-matched as (
+ordered as (
     select
         k.unit_id,
+        k.place,
         k.us,
-        k.ordinal,
-        w.step_number
+        row_number() over (partition by k.unit_id order by k.us, k.source, k.file_id, k.line, k.event_id) as ordinal
     from known as k
-    inner join wanted as w on k.place = w.step
+    where k.place in (select w.step from wanted as w)
+),
+
+matched as (
+    select
+        o.unit_id,
+        o.us,
+        o.ordinal,
+        w.step_number
+    from ordered as o
+    inner join wanted as w on o.place = w.step
 ),
 
 -- Each event as one to go on from, and as one to go on to.

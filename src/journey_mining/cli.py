@@ -263,12 +263,18 @@ def export(kind: str, config_path: Path, out: Path) -> None:
 
 @main.command()
 @click.option("--show", metavar="NAME", help="Print the SQL of one model.")
+@click.option("--dictionary", is_flag=True, help="Print what each published table, column and macro means.")
 @_JSON
-def models(show: str | None, as_json: bool) -> None:
+def models(show: str | None, dictionary: bool, as_json: bool) -> None:
     """List the SQL models in the order in which they run."""
     from journey_mining.errors import ModelError
     from journey_mining.models import find_models
 
+    if dictionary:
+        from journey_mining.dictionary import write_dictionary
+
+        click.echo(write_dictionary(), nl=False)
+        return
     found = {
         name: model
         for layer in ("staging", "core", "marts", "audits")

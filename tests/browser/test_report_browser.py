@@ -17,7 +17,7 @@ from unit.random_logs import Log, hostile_log, random_log, wide_log
 
 pytestmark = pytest.mark.browser
 
-SECTIONS = ["overview", "funnel", "flow", "transitions", "touchpoints", "data-health", "method"]
+SECTIONS = ["overview", "funnel", "flow", "transitions", "touchpoints", "data-health", "dictionary", "method"]
 LOGS = {"random": random_log(900), "hostile": hostile_log(), "empty": Log(), "wide": wide_log(300)}
 
 

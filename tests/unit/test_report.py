@@ -27,7 +27,7 @@ from journey_mining.report.query import read_answer, read_rows
 from unit.published import write_published
 from unit.random_logs import GOAL, Log, hostile_log, random_log, wide_log
 
-SECTIONS = ["overview", "funnel", "flow", "transitions", "touchpoints", "data-health", "method"]
+SECTIONS = ["overview", "funnel", "flow", "transitions", "touchpoints", "data-health", "dictionary", "method"]
 ONE_TOUCHPOINT: dict[str, tuple[str | None, str]] = {"landing page": ("awareness", "web")}
 UNMAPPED: dict[str, tuple[str | None, str]] = {
     "a": (None, "unknown"),

@@ -15,6 +15,7 @@ from plotly.offline import get_plotlyjs
 
 from journey_mining.report.context import Context, read_context
 from journey_mining.report.data_health import build_data_health
+from journey_mining.report.dictionary import build_dictionary
 from journey_mining.report.flow import build_flow
 from journey_mining.report.formatting import format_interval, format_value
 from journey_mining.report.funnel import build_funnel
@@ -32,6 +33,7 @@ SECTIONS = [
     ("transitions", "Transition map"),
     ("touchpoints", "Touchpoints"),
     ("data-health", "Data health"),
+    ("dictionary", "Data dictionary"),
     ("method", "Method"),
 ]
 
@@ -75,6 +77,7 @@ def build_sections(context: Context) -> dict[str, dict[str, Any]]:
         "transitions": build_transitions(context),
         "touchpoints": build_touchpoints(context),
         "data-health": build_data_health(context),
+        "dictionary": build_dictionary(context),
         "method": build_method(context),
     }
 
