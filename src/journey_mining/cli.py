@@ -174,7 +174,10 @@ def key(config_path: Path, is_new: bool, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("query")
+@click.argument("query", required=False)
+@click.option("--file", type=click.Path(path_type=Path, dir_okay=False), help="Run the query in this file.")
+@click.option("--example", metavar="NAME", help="Run one of the worked questions.")
+@click.option("--examples", is_flag=True, help="List the worked questions.")
 @_CONFIG
 @click.option("--limit", default=1000, show_default=True, help="Rows to print; 0 prints all.")
 @click.option(
@@ -185,12 +188,28 @@ def key(config_path: Path, is_new: bool, as_json: bool) -> None:
     show_default=True,
     help="Output.",
 )
-def sql(query: str, config_path: Path, limit: int, style: str) -> None:
+def sql(
+    query: str | None,
+    file: Path | None,
+    example: str | None,
+    examples: bool,
+    config_path: Path,
+    limit: int,
+    style: str,
+) -> None:
     """Run QUERY on the published database, read-only and without access to files or the network."""
+    from journey_mining.examples import choose_query, find_examples
     from journey_mining.inspection import published_home
     from journey_mining.querying import run_query
 
-    columns, rows = run_query(published_home(config_path).current / "journeys.duckdb", query, limit)
+    if examples:
+        _print_table(("example", "question"), [(one.name, one.question) for one in find_examples().values()])
+        return
+    chosen = choose_query(query, file, example)
+    if example is not None and style == "table":
+        shown = find_examples()[example]
+        click.echo(f"{shown.question}\n{shown.reading}\n", err=True)
+    columns, rows = run_query(published_home(config_path).current / "journeys.duckdb", chosen, limit)
     if style == "json":
         _print_json([dict(zip(columns, row, strict=True)) for row in rows])
     elif style == "csv":
