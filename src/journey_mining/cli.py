@@ -265,18 +265,32 @@ def explain(subject: str, config_path: Path, as_json: bool) -> None:
         _print_table(tuple(rows[0]), [tuple(row.values()) for row in rows]) if rows else click.echo("  none")
 
 
+_EXPORTS = ("parquet", "csv", "graphml", "json", "mermaid", "dot", "xes", "ocel")
+
+
 @main.command()
-@click.argument("kind", type=click.Choice(["graphml", "parquet", "csv"]))
+@click.argument("kind", type=click.Choice(_EXPORTS))
 @_CONFIG
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write into."
 )
-def export(kind: str, config_path: Path, out: Path) -> None:
-    """Copy the published tables (parquet, csv) or the transition graph (graphml) into a folder."""
-    from journey_mining.inspection import published_home
-    from journey_mining.querying import export_snapshot
+@click.option(
+    "--unit",
+    type=click.Choice(["journeys", "customers"]),
+    default="journeys",
+    show_default=True,
+    help="What is a case of an XES log.",
+)
+def export(kind: str, config_path: Path, out: Path, unit: str) -> None:
+    """Copy what is published into a folder, for other tools.
 
-    for path in export_snapshot(published_home(config_path).current, kind, out):
+    The tables (parquet, csv), the transition graph (graphml, json, mermaid, dot), or an event log of process mining
+    (xes: journeys as cases; ocel: contacts with their customers, journeys, tickets, deals and orders).
+    """
+    from journey_mining.exporting import export_snapshot
+    from journey_mining.inspection import published_home
+
+    for path in export_snapshot(published_home(config_path).current, kind, out, unit):
         click.echo(path)
 
 
