@@ -166,14 +166,6 @@ class Snapshot:
         name = self._log.check_touchpoint(touchpoint)
         return self._answer(write_call(self._log, "paths_before", name, n, occurrence))
 
-    def compare(self, trait: str, first: str, second: str) -> ResultFrame:
-        """Two groups of journeys side by side: conversion, and each touchpoint's reach, with Newcombe intervals.
-
-        trait: entry_channel, entry_touchpoint, last_touchpoint, furthest_stage, state, started_month (2026-03) or
-        started_week (2026-W10); first, second: its value in either group. A published macro.
-        """
-        return self._answer(write_call(self._log, "compare", trait, first, second))
-
     def journey(self, journey_id: Any) -> ResultFrame:
         """The steps of one journey in their order; a published macro. Raises QueryError for an unknown id."""
         found = self._answer(write_call(self._log, "journey", str(journey_id)))

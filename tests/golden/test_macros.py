@@ -94,14 +94,18 @@ def test_paths_agree_with_the_next_step(snapshot: Snapshot) -> None:
     assert before.to_dict() == expected.to_dict()
 
 
-def test_a_comparison_covers_both_groups(snapshot: Snapshot) -> None:
-    """Totals are the groups' journeys, those kept out of rates left out."""
-    found = snapshot.compare("entry_channel", "email", "paid_search")
+def test_a_comparison_leaves_out_who_is_in_both_groups(snapshot: Snapshot) -> None:
+    """The groups are customers with such a journey; those of both, and machines, are in neither."""
+    found = snapshot.sql("from compare('entry_channel', 'email', 'paid_search')")
+    customers = snapshot.sql("select customer_id from customers where not is_flagged")["customer_id"]
     journeys = snapshot.journeys()
-    groups = journeys[~journeys["is_flagged"]].groupby("entry_channel").size()
-    reached = found[found["measure"] == "reached"]
-    assert set(reached["first_total"]) == {groups["email"]}
-    assert set(reached["second_total"]) == {groups["paid_search"]}
+    first, second = (
+        set(journeys[journeys["entry_channel"] == name]["customer_id"]) & set(customers)
+        for name in ("email", "paid_search")
+    )
+    assert first & second
+    assert set(found["n_a"]) == {len(first - second)}
+    assert set(found["n_b"]) == {len(second - first)}
 
 
 def test_an_older_snapshot_names_the_remedy(sample_run: RunContext, tmp_path: Path) -> None:
@@ -113,4 +117,4 @@ def test_an_older_snapshot_names_the_remedy(sample_run: RunContext, tmp_path: Pa
         for table in ("events", "settings"):
             connection.execute(f"create table {table} as select * from published.{table} limit 50")
     with jm.open(older) as snapshot, pytest.raises(QueryError, match="publish it anew"):
-        snapshot.compare("state", "converted", "dropped_off")
+        snapshot.journey("nobody")

@@ -164,29 +164,47 @@ def test_conversion_after_a_path(customers: Customers, name: str) -> None:
 
 
 @settings(max_examples=20)
-@given(LOG)
-def test_compare(customers: Customers) -> None:
-    """Counts by group equal plain counting, differences those of the statistics."""
+@given(
+    LOG,
+    st.sampled_from(
+        [("entry_touchpoint", "a", "b"), ("touchpoint", "c", None), ("state", "converted", "open")]
+    ),
+)
+def test_compare(customers: Customers, groups: tuple[str, str, str | None]) -> None:
+    """Counts by group equal plain counting, differences those of the statistics; who is in both groups is in none."""
+    trait, first, second = groups
     with open_log(customers, "1 day") as log:
-        found = log.compare("entry_touchpoint", "a", "b")
-        journeys = log.journeys().set_index("journey_id")
-        groups = {name: journeys[journeys["entry_touchpoint"] == name] for name in "ab"}
-        row = found[found["measure"] == "conversion"].iloc[0]
-        for place, group in zip(("first", "second"), groups.values(), strict=True):
-            assert row[f"{place}_total"] == (group["state"] != "open").sum()
-            assert row[f"{place}_count"] == (group["state"] == "converted").sum()
-        walked = walk_journeys(log)
-        for row in found[found["measure"] == "reached"].to_dict("records"):
-            for place, group in zip(("first", "second"), groups.values(), strict=True):
-                assert row[f"{place}_total"] == len(group)
-                reached = sum(row["touchpoint"] in dict(walked[key]) for key in group.index)
-                assert row[f"{place}_count"] == reached
-            if row["first_total"] and row["second_total"]:
-                expected = newcombe_difference(
-                    row["first_count"], row["first_total"], row["second_count"], row["second_total"]
-                )
-                shown = (row["difference"], row["difference_low"], row["difference_high"])
-                assert shown == pytest.approx((expected.value, expected.low, expected.high), abs=1e-9)
+        found = log.sql(f"from compare('{trait}', '{first}', {literal(second)}) where kind = 'touchpoint'")
+        table = "events" if trait == "touchpoint" else "journeys"
+        values: dict[str, set[str]] = {}
+        for customer, value in log.sql(f"select customer_id, {trait} from {table}").itertuples(index=False):
+            values.setdefault(customer, set()).add(value)
+        is_in = {
+            customer: (first in own, first not in own if second is None else second in own)
+            for customer, own in values.items()
+        }
+        members = [
+            {c for c, (a, b) in is_in.items() if (a, b) == pair} for pair in ((True, False), (False, True))
+        ]
+        met: dict[str, set[str]] = {}
+        for customer, name in log.sql("select customer_id, touchpoint from journey_steps").itertuples(
+            index=False
+        ):
+            met.setdefault(name, set()).add(customer)
+        expected = {
+            name: (len(who & members[0]), len(members[0]), len(who & members[1]), len(members[1]))
+            for name, who in met.items()
+            if who & (members[0] | members[1])
+        }
+        columns = ["shown_a", "n_a", "shown_b", "n_b"]
+        assert (
+            dict(zip(found["feature"], found[columns].itertuples(index=False, name=None), strict=True))
+            == expected
+        )
+        for row in found[(found["n_a"] > 0) & (found["n_b"] > 0)].itertuples():
+            difference = newcombe_difference(row.shown_a, row.n_a, row.shown_b, row.n_b)
+            shown = (row.difference, row.low, row.high)
+            assert shown == pytest.approx((difference.value, difference.low, difference.high), abs=1e-9)
 
 
 def test_a_journey_is_its_steps() -> None:
@@ -211,7 +229,7 @@ def test_a_journey_is_its_steps() -> None:
         ("from paths_after('a', 0)", "n: give 1 or more"),
         ("from paths_before('a', 1, occurrence := 'any')", "occurrence: give first, last or all"),
         ("from retention(every := 'year')", "every: give hour, day, week or month"),
-        ("from compare('channel', 'web', 'email')", "trait: give entry_channel"),
+        ("from compare('colour', 'red', 'blue')", "trait: give a column"),
     ],
 )
 def test_a_wrong_argument_says_what_would_be_right(call: str, message: str) -> None:

@@ -9,7 +9,7 @@ from journey_mining.errors import QueryError
 from journey_mining.macros import Macro, create_macros, find_macros
 from journey_mining.warehouse import quoted
 
-TABLES = ("events", "journeys", "journey_steps", "sessions", "stages", "touchpoints", "settings")
+TABLES = ("customers", "events", "journeys", "journey_steps", "sessions", "stages", "touchpoints", "settings")
 """Tables that macros read."""
 
 
