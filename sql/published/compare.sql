@@ -1,5 +1,5 @@
 -- What tells two groups of customers apart: how many of each met a touchpoint, a transition, a channel or a stage.
--- macro: compare(trait, first_group, second_group := null)
+-- macro: compare(trait, first_group, second_group)
 -- argument: trait         what makes the groups: entry_channel, entry_touchpoint, last_touchpoint, furthest_stage or state of a journey; touchpoint, stage, channel, device, source, campaign_source, campaign_medium or campaign_name of an event
 -- argument: first_group   group a: customers with one such journey or event at least
 -- argument: second_group  group b in the same way; NULL: everyone else. A customer of both groups is in neither

@@ -46,7 +46,7 @@ Times are UTC, without a zone. A name ends in its unit: `_seconds`, `_us` (micro
 _MACROS = """## Macros
 
 Questions that any DuckDB client from 1.2 on can ask of the file alone, after opening it or `use`. Table macros stand
-after `from`; a named argument is written `window_seconds := 3600`.
+after `from`. An argument that has a default is given by its name: `window_seconds := 3600`.
 """
 
 

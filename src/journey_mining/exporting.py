@@ -26,6 +26,8 @@ GRAPHS = {
 """Forms of the transition graph, and the file of a snapshot that holds each."""
 KINDS = ("parquet", "csv", *GRAPHS, "xes", "ocel")
 _ROWS_AT_ONCE = 10_000
+_MEMORY = "2GB"
+"""What a sort may hold before it spills."""
 
 
 def export_snapshot(current: Path, kind: str, out: Path, unit: str = "journeys") -> list[Path]:
@@ -62,6 +64,7 @@ def _open_spilling(database: Path, out: Path) -> Iterator[Connection]:
         open_readonly(database) as connection,
     ):
         connection.execute(f"set temp_directory = {quoted(spill)}")
+        connection.execute(f"set memory_limit = '{_MEMORY}'")
         yield connection
 
 

@@ -159,12 +159,12 @@ class Snapshot:
         occurrence: the first or last of a journey's steps at the touchpoint, or all.
         """
         name = self._log.check_touchpoint(touchpoint)
-        return self._answer(write_call(self._log, "paths_after", name, n, occurrence))
+        return self._answer(write_call(self._log, "paths_after", name, n, occurrence=occurrence))
 
     def paths_before(self, touchpoint: str, n: int = 3, occurrence: str = "first") -> ResultFrame:
         """The paths of up to n steps that lead to a touchpoint in journeys, as `paths_after`."""
         name = self._log.check_touchpoint(touchpoint)
-        return self._answer(write_call(self._log, "paths_before", name, n, occurrence))
+        return self._answer(write_call(self._log, "paths_before", name, n, occurrence=occurrence))
 
     def journey(self, journey_id: Any) -> ResultFrame:
         """The steps of one journey in their order; a published macro. Raises QueryError for an unknown id."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,3 +119,14 @@ def test_an_older_snapshot_names_the_remedy(sample_run: RunContext, tmp_path: Pa
             connection.execute(f"create table {table} as select * from published.{table} limit 50")
     with jm.open(older) as snapshot, pytest.raises(QueryError, match="publish it anew"):
         snapshot.journey("nobody")
+
+
+@every_macro
+def test_a_default_is_given_by_name(macro: Macro) -> None:
+    """DuckDB 1.2 takes an argument that has a default by its name only, so examples write it so."""
+    given = macro.example.split(f"{macro.name}(", 1)[1]
+    defaults = macro.signature.count(":=")
+    plain = len(macro.arguments) - defaults
+    named = given.count(":=")
+    listed = re.sub(r"\[.*?\]|\(.*?\)", "", given.split(") ", 1)[0])
+    assert listed.count(",") + 1 - named <= max(plain, 1)

@@ -13,11 +13,16 @@ TABLES = ("customers", "events", "journeys", "journey_steps", "sessions", "stage
 """Tables that macros read."""
 
 
-def write_call(log: EventLog, name: str, *arguments: str | int) -> str:
+def write_call(log: EventLog, name: str, *arguments: str | int, **named: str | int) -> str:
     """The query that calls a table macro with plain values, once the macro is there."""
     require_macros(log, name)
-    given = ", ".join(str(one) if isinstance(one, int) else quoted(one) for one in arguments)
-    return f"from {name}({given})"
+    given = [_literal(one) for one in arguments]
+    given += [f"{argument} := {_literal(one)}" for argument, one in named.items()]
+    return f"from {name}({', '.join(given)})"
+
+
+def _literal(value: str | int) -> str:
+    return str(value) if isinstance(value, int) else quoted(value)
 
 
 def macros_in(query: str) -> list[str]:
