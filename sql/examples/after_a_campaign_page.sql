@@ -1,6 +1,6 @@
 -- question: What do customers do in the three steps after a campaign page, and which of these ways convert?
 -- reading: One row a path, the most frequent first; `__end__` means that the journey ended. Conversion is of matured
--- reading: journeys that had not bought before.
+-- reading: journeys, those that bought after the campaign page.
 select
     p.path,
     p.journey_count,

@@ -11,7 +11,7 @@
 -- column: share_high            Wilson 95 % interval, upper end
 -- column: median_seconds        from the end of the touchpoint's step to the start of the path's last step, exact median
 -- column: matured_count         of these journeys, those that are converted or dropped off
--- column: converted_count       of the matured, those that reach the goal for the first time after the touchpoint
+-- column: converted_count       of the matured, those that reach the goal after the touchpoint
 -- column: conversion_rate       converted_count / matured_count
 -- column: conversion_rate_low   Wilson 95 % interval, lower end
 -- column: conversion_rate_high  Wilson 95 % interval, upper end
@@ -37,7 +37,7 @@ kept_journeys as (
 goals as (
     select
         s.journey_id,
-        min(s.step_number) as goal_step
+        max(s.step_number) as last_goal_step
     from journey_steps as s
     where s.is_goal
     group by s.journey_id
@@ -62,7 +62,7 @@ placed as (
 found as (
     select
         p.*,
-        coalesce(g.goal_step > p.step_number, false) as is_converted_after
+        coalesce(g.last_goal_step > p.step_number, false) as is_converted_after
     from placed as p
     left join goals as g on p.journey_id = g.journey_id
     where p.which = 'all' or (p.which = 'first' and p.place = 1) or (p.which = 'last' and p.place_from_end = 1)
