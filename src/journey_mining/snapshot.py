@@ -31,7 +31,7 @@ from journey_mining.analysis.retention import ask_retention, write_retention
 from journey_mining.analysis.sequences import write_neighbours, write_transitions
 from journey_mining.errors import JourneyMiningError, QueryError
 from journey_mining.frames import ResultFrame, make_result
-from journey_mining.warehouse import open_readonly, quoted
+from journey_mining.warehouse import open_attached, quoted
 
 DATABASE = "journeys.duckdb"
 
@@ -310,7 +310,7 @@ def open_snapshot(path: str | Path) -> Snapshot:
             fix="publish one with: journey-mining run",
         )
     spill = tempfile.TemporaryDirectory(prefix="journey-mining-")
-    connection = open_readonly(file)
+    connection = open_attached(file)
     connection.execute(f"set temp_directory = {quoted(spill.name)}")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
