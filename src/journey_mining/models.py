@@ -121,6 +121,5 @@ def fingerprint(paths: Iterable[Path]) -> str:
 
 
 def model_fingerprint() -> str:
-    """Hash of the SQL files that tables depend on: when it changes, derived tables must be computed anew."""
-    asked = ("published", "examples", "exports")
-    return fingerprint(path for path in sql_folder().rglob("*.sql") if path.parent.name not in asked)
+    """Hash of every SQL file of the package: when it changes, derived tables must be computed anew."""
+    return fingerprint(sql_folder().rglob("*.sql"))

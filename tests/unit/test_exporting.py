@@ -21,6 +21,7 @@ goal: buy
 sources:
   log: {system: table, path: log.csv, timezone: UTC}
 journeys: {expiry: 2 days}
+report: {min_cell: 1}
 """
 ROWS = """customer_id,occurred_at,touchpoint,channel,object_type,object_id,status,value
 ada,2026-01-01 10:00:00,look,web,,,,
