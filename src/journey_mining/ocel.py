@@ -21,6 +21,8 @@ _ATTRIBUTES = {
 }  # fmt: skip
 """Attributes of an event, with their type in the standard."""
 Item = dict[str, Any]
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+"""One encoder for all: `json.dumps` would make one for each event."""
 
 
 def write_ocel(connection: Connection, path: Path) -> None:
@@ -43,7 +45,7 @@ def _write_list(file: TextIO, key: str, items: Iterable[Item]) -> None:
     file.write(f'\n"{key}": [')
     for number, item in enumerate(items):
         file.write(",\n" if number else "\n")
-        file.write(json.dumps(item, ensure_ascii=False))
+        file.write(_encode(item))
     file.write("]")
 
 

@@ -130,3 +130,9 @@ def test_a_default_is_given_by_name(macro: Macro) -> None:
     named = given.count(":=")
     listed = re.sub(r"\[.*?\]|\(.*?\)", "", given.split(") ", 1)[0])
     assert listed.count(",") + 1 - named <= max(plain, 1)
+
+
+@every_macro
+def test_a_macro_uses_nothing_that_older_clients_lack(macro: Macro) -> None:
+    """Neither lambdas, whose spelling changed, nor an `asof join`, which a recursion refuses for large inputs."""
+    assert not re.search(r"\blambda\b|\basof\b", re.sub(r"--[^\n]*", "", macro.body), re.IGNORECASE)

@@ -48,7 +48,7 @@ def literal(value: object) -> str:
     return "null" if value is None else repr(value)
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(
     LOG,
     EXPIRY,
@@ -63,7 +63,7 @@ def test_funnel(customers: Customers, expiry: str, steps: list[str], window: int
         assert_same(log.sql(call), log.funnel(steps, window=window, unit=unit))
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(LOG, EXPIRY, st.sampled_from([["see", "buy"], ["buy"], ["buy", "see", "buy"]]))
 def test_funnel_of_stages(customers: Customers, expiry: str, steps: list[str]) -> None:
     """Steps may name stages."""
@@ -73,7 +73,7 @@ def test_funnel_of_stages(customers: Customers, expiry: str, steps: list[str]) -
         assert_same(found, expected)
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(
     LOG,
     st.sampled_from(["hour", "day", "week", "month"]),
@@ -113,7 +113,7 @@ def places(steps: list[tuple[str, bool]], name: str, occurrence: str) -> list[in
     return found if occurrence == "all" else found[:1] if occurrence == "first" else found[-1:]
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(LOG, EXPIRY, st.sampled_from(NAMES), st.integers(1, 4), OCCURRENCE)
 def test_paths(customers: Customers, expiry: str, name: str, n: int, occurrence: str) -> None:
     """Paths after and before a touchpoint equal a walk over every journey's steps, borders included."""
@@ -132,7 +132,7 @@ def test_paths(customers: Customers, expiry: str, name: str, n: int, occurrence:
             assert found["share"].sum() == pytest.approx(1)
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(LOG, EXPIRY, st.sampled_from(NAMES), OCCURRENCE)
 def test_a_path_of_one_step_is_the_next_step(
     customers: Customers, expiry: str, name: str, occurrence: str
@@ -147,7 +147,7 @@ def test_a_path_of_one_step_is_the_next_step(
         assert_same(found, log.previous_steps(name, unit="journeys", occurrence=occurrence))
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(LOG, st.sampled_from(NAMES))
 def test_conversion_after_a_path(customers: Customers, name: str) -> None:
     """Converted are matured journeys that reach the goal after the touchpoint."""
@@ -163,7 +163,7 @@ def test_conversion_after_a_path(customers: Customers, name: str) -> None:
         assert (found["matured_count"].sum(), found["converted_count"].sum()) == (matured, converted)
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(
     LOG,
     st.sampled_from(
