@@ -215,7 +215,10 @@ def key(config_path: Path, is_new: bool, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("query")
+@click.argument("query", required=False)
+@click.option("--file", type=click.Path(path_type=Path, dir_okay=False), help="Run the query in this file.")
+@click.option("--example", metavar="NAME", help="Run one of the worked questions.")
+@click.option("--examples", is_flag=True, help="List the worked questions.")
 @_CONFIG
 @click.option("--limit", default=1000, show_default=True, help="Rows to print; 0 prints all.")
 @click.option(
@@ -226,12 +229,28 @@ def key(config_path: Path, is_new: bool, as_json: bool) -> None:
     show_default=True,
     help="Output.",
 )
-def sql(query: str, config_path: Path, limit: int, style: str) -> None:
+def sql(
+    query: str | None,
+    file: Path | None,
+    example: str | None,
+    examples: bool,
+    config_path: Path,
+    limit: int,
+    style: str,
+) -> None:
     """Run QUERY on the published database, read-only and without access to files or the network."""
+    from journey_mining.examples import choose_query, find_examples
     from journey_mining.inspection import published_home
     from journey_mining.querying import run_query
 
-    columns, rows = run_query(published_home(config_path).current / "journeys.duckdb", query, limit)
+    if examples:
+        _print_table(("example", "question"), [(one.name, one.question) for one in find_examples().values()])
+        return
+    chosen = choose_query(query, file, example)
+    if example is not None and style == "table":
+        shown = find_examples()[example]
+        click.echo(f"{shown.question}\n{shown.reading}\n", err=True)
+    columns, rows = run_query(published_home(config_path).current / "journeys.duckdb", chosen, limit)
     if style == "json":
         _print_json([dict(zip(columns, row, strict=True)) for row in rows])
     elif style == "csv":
@@ -287,29 +306,49 @@ def explain(subject: str, config_path: Path, as_json: bool) -> None:
         _print_table(tuple(rows[0]), [tuple(row.values()) for row in rows]) if rows else click.echo("  none")
 
 
+_EXPORTS = ("parquet", "csv", "graphml", "json", "mermaid", "dot", "xes", "ocel")
+
+
 @main.command()
-@click.argument("kind", type=click.Choice(["graphml", "parquet", "csv"]))
+@click.argument("kind", type=click.Choice(_EXPORTS))
 @_CONFIG
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write into."
 )
-def export(kind: str, config_path: Path, out: Path) -> None:
-    """Copy the published tables (parquet, csv) or the transition graph (graphml) into a folder."""
-    from journey_mining.inspection import published_home
-    from journey_mining.querying import export_snapshot
+@click.option(
+    "--unit",
+    type=click.Choice(["journeys", "customers"]),
+    default="journeys",
+    show_default=True,
+    help="What is a case of an XES log.",
+)
+def export(kind: str, config_path: Path, out: Path, unit: str) -> None:
+    """Copy what is published into a folder, for other tools.
 
-    for path in export_snapshot(published_home(config_path).current, kind, out):
+    The tables (parquet, csv), the transition graph (graphml, json, mermaid, dot), or an event log of process mining
+    (xes: journeys as cases; ocel: contacts with their customers, journeys, tickets, deals and orders).
+    """
+    from journey_mining.exporting import export_snapshot
+    from journey_mining.inspection import published_home
+
+    for path in export_snapshot(published_home(config_path).current, kind, out, unit):
         click.echo(path)
 
 
 @main.command()
 @click.option("--show", metavar="NAME", help="Print the SQL of one model.")
+@click.option("--dictionary", is_flag=True, help="Print what each published table, column and macro means.")
 @_JSON
-def models(show: str | None, as_json: bool) -> None:
+def models(show: str | None, dictionary: bool, as_json: bool) -> None:
     """List the SQL models in the order in which they run."""
     from journey_mining.errors import ModelError
     from journey_mining.models import find_models
 
+    if dictionary:
+        from journey_mining.dictionary import write_dictionary
+
+        click.echo(write_dictionary(), nl=False)
+        return
     found = {
         name: model
         for layer in ("staging", "core", "marts", "audits")

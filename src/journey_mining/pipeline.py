@@ -16,6 +16,7 @@ from journey_mining import audits
 from journey_mining.erasure import ErasureRequest, erase_persons, expire_events, scrub_quarantine
 from journey_mining.errors import SourceError
 from journey_mining.identity import resolve_components
+from journey_mining.macros import create_macros
 from journey_mining.models import ancestors, find_models, fingerprint, sql_folder
 from journey_mining.publication import DATABASE, publish
 from journey_mining.renewal import Renewal, derivation_before, write_derivation
@@ -203,7 +204,7 @@ def aggregate_marts(context: RunContext) -> Counts:
     }
     write_settings(context)
     write_derivation(context.warehouse, derivation_fingerprint(context), context.cutoff_us)
-    return dict(counts)
+    return {**counts, "macros": create_macros(context.warehouse.connection)}
 
 
 def mine_evidence(context: RunContext) -> Counts:

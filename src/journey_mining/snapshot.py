@@ -17,6 +17,7 @@ from journey_mining.analysis.funnel import plan_funnel
 from journey_mining.analysis.funnel_answer import write_levels, write_summary
 from journey_mining.analysis.intake import Rules, load_events
 from journey_mining.analysis.log import EventLog
+from journey_mining.analysis.macro_calls import write_call
 from journey_mining.analysis.matching import write_matches
 from journey_mining.analysis.paths import (
     ask_paths,
@@ -28,10 +29,10 @@ from journey_mining.analysis.paths import (
 from journey_mining.analysis.queries import check_query
 from journey_mining.analysis.retention import ask_retention, write_retention
 from journey_mining.analysis.sequences import write_neighbours, write_transitions
-from journey_mining.errors import JourneyMiningError
+from journey_mining.errors import JourneyMiningError, QueryError
 from journey_mining.frames import ResultFrame, make_result
 from journey_mining.inference import Inference
-from journey_mining.warehouse import open_readonly, quoted
+from journey_mining.warehouse import open_attached, quoted
 
 DATABASE = "journeys.duckdb"
 
@@ -158,6 +159,26 @@ class Snapshot(Inference):
         """What comes directly before a sequence (in order of time), as `next_steps`."""
         query, units = write_neighbours(self._log, _as_list(before), unit, occurrence, forward=False)
         return self._answer(query, None, units)
+
+    def paths_after(self, touchpoint: str, n: int = 3, occurrence: str = "first") -> ResultFrame:
+        """The paths of up to n steps that follow a touchpoint in journeys, with what they convert; a published macro.
+
+        occurrence: the first or last of a journey's steps at the touchpoint, or all.
+        """
+        name = self._log.check_touchpoint(touchpoint)
+        return self._answer(write_call(self._log, "paths_after", name, n, occurrence=occurrence))
+
+    def paths_before(self, touchpoint: str, n: int = 3, occurrence: str = "first") -> ResultFrame:
+        """The paths of up to n steps that lead to a touchpoint in journeys, as `paths_after`."""
+        name = self._log.check_touchpoint(touchpoint)
+        return self._answer(write_call(self._log, "paths_before", name, n, occurrence=occurrence))
+
+    def journey(self, journey_id: Any) -> ResultFrame:
+        """The steps of one journey in their order; a published macro. Raises QueryError for an unknown id."""
+        found = self._answer(write_call(self._log, "journey", str(journey_id)))
+        if found.empty:
+            raise QueryError(f"No journey has the id {journey_id}.", fix="take one from: .journeys()")
+        return found
 
     def flow(
         self,
@@ -296,7 +317,7 @@ def open_snapshot(path: str | Path) -> Snapshot:
             fix="publish one with: journey-mining run",
         )
     spill = tempfile.TemporaryDirectory(prefix="journey-mining-")
-    connection = open_readonly(file)
+    connection = open_attached(file)
     connection.execute(f"set temp_directory = {quoted(spill.name)}")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")

@@ -229,3 +229,19 @@ def open_readonly(path: Path) -> Connection:
         return connection
     except duckdb.Error as error:
         raise JourneyMiningError(f"{path} cannot be opened: {first_line(error)}.") from error
+
+
+def open_attached(path: Path) -> Connection:
+    """A connection of its own with a published file attached read-only, as the database in use.
+
+    A file that is opened by its path is shared by the whole process, with all settings; an attached one is not, so that
+    one snapshot may be opened several times.
+    """
+    try:
+        connection = duckdb.connect(config=dict(OFFLINE_SETTINGS))
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute(f"attach {quoted(str(path))} as published (read_only)")
+        connection.execute("use published")
+        return connection
+    except duckdb.Error as error:
+        raise JourneyMiningError(f"{path} cannot be opened: {first_line(error)}.") from error

@@ -26,6 +26,7 @@ SECTIONS = [
     "attribution",
     "pain-points",
     "data-health",
+    "dictionary",
     "method",
 ]
 LOGS = {"random": random_log(900), "hostile": hostile_log(), "empty": Log(), "wide": wide_log(300)}

@@ -27,6 +27,8 @@ def write_published(path: Path, log: Log) -> Path:
                 connection.register("rows", pd.DataFrame(rows, dtype=object))
                 connection.execute(f'insert into "{name}" select * from rows')
                 connection.unregister("rows")
+        connection.execute("create macro share(part, whole) as part / whole")
+        connection.execute("comment on macro share is 'A share. Example: select share(1, 2)'")
     return path
 
 

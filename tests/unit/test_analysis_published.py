@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pytest
 
@@ -62,6 +63,14 @@ def test_a_snapshot_opens_by_its_home_its_folder_or_its_file(home: Path) -> None
     for path in (home, home / "current", home / "current" / "journeys.duckdb", str(home)):
         with jm.open(path) as snapshot:
             assert snapshot.sql("select count(*) as n from events")["n"].item() == len(ROWS)
+
+
+def test_a_snapshot_opens_twice(home: Path) -> None:
+    """Two snapshots of one file live side by side in a process, and a plain connection beside them."""
+    with jm.open(home) as first, jm.open(home) as second:
+        assert first.journeys().equals(second.journeys())
+        with duckdb.connect(str(home / "current" / "journeys.duckdb"), read_only=True) as plain:
+            assert plain.execute("select count(*) from events").fetchall() == [(len(ROWS),)]
 
 
 @pytest.mark.parametrize("unit", ["customers", "journeys", "sessions", "attempts"])

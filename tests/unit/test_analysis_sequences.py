@@ -265,3 +265,18 @@ def test_feedback_belongs_to_the_touchpoint_before() -> None:
 def test_the_graph_has_the_transitions() -> None:
     """Boundary nodes included."""
     assert set(log("ab").graph().edges) == {("__start__", "a"), ("a", "b"), ("b", "__end__")}
+
+
+def test_retention_counts_a_background_event_only_where_it_is_named() -> None:
+    """A newsletter that is delivered keeps nobody, unless the question is about deliveries."""
+    rows = [
+        ("ada", "2026-01-01", "buy", False),
+        ("ada", "2026-01-02", "delivery", True),
+        ("bob", "2026-01-01", "buy", False),
+    ]
+    frame = pd.DataFrame(rows, columns=["customer_id", "occurred_at", "touchpoint", "is_background"])
+    with jm.from_events(frame, goal="buy") as log:
+        kept = log.retention("day", entry="buy", intervals=2)
+        assert kept[kept["interval_number"] == 1]["retained"].tolist()[:1] == [0]
+        kept = log.retention("day", entry="buy", returning="delivery", intervals=2)
+        assert kept[kept["interval_number"] == 1]["retained"].tolist()[:1] == [1]

@@ -36,6 +36,7 @@ SECTIONS = [
     "attribution",
     "pain-points",
     "data-health",
+    "dictionary",
     "method",
 ]
 ONE_TOUCHPOINT: dict[str, tuple[str | None, str]] = {"landing page": ("awareness", "web")}

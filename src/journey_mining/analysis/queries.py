@@ -9,6 +9,7 @@ import sqlglot
 from sqlglot import expressions as exp
 
 from journey_mining.analysis.log import EventLog
+from journey_mining.analysis.macro_calls import macros_in, require_macros
 from journey_mining.errors import QueryError
 
 
@@ -17,6 +18,7 @@ def check_query(log: EventLog, query: str) -> None:
     require_reading(log.connection, query)
     if log.is_loaded:
         _derive_tables(log, query)
+        require_macros(log, *macros_in(query))
 
 
 def require_reading(connection: duckdb.DuckDBPyConnection, query: str) -> None:

@@ -122,10 +122,11 @@ def _retention_ctes(log: EventLog, question: RetentionQuestion) -> str:
     if question.cohort == "recurring":
         distinct = "select distinct customer_id, number as cohort_number from marked where is_entry"
     entry, back = _condition(log, question.entry), _condition(log, question.returning)
+    named = " or ".join(one for one in (entry, back) if one != "true") or "false"
     return f"""with marked as (
     select distinct customer_id, {bucket} as number, {entry} as is_entry, {back} as is_return
     from events
-    where {counted_events(log, "customers", f"{entry} or {back}" if question.entry or question.returning else "false")}
+    where {counted_events(log, "customers", named)}
 ),
 
 bounds as (

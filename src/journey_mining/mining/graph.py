@@ -166,9 +166,9 @@ def _without_nulls(graph: TransitionGraph) -> TransitionGraph:
     """A copy that GraphML can carry: no None, no characters that XML forbids."""
     clean: TransitionGraph = nx.DiGraph()
     for name, node in graph.nodes(data=True):
-        clean.add_node(_xml_text(name), **_present(node))
+        clean.add_node(xml_text(name), **_present(node))
     for source, target, edge in graph.edges(data=True):
-        clean.add_edge(_xml_text(source), _xml_text(target), **_present(edge))
+        clean.add_edge(xml_text(source), xml_text(target), **_present(edge))
     return clean
 
 
@@ -176,12 +176,12 @@ def _present(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes that have a value, as types that GraphML knows."""
     kept = {key: value for key, value in attributes.items() if value is not None}
     return {
-        key: value if isinstance(value, bool | int | float) else _xml_text(str(value))
+        key: value if isinstance(value, bool | int | float) else xml_text(str(value))
         for key, value in kept.items()
     }
 
 
-def _xml_text(text: str) -> str:
+def xml_text(text: str) -> str:
     """The text with each character that XML 1.0 forbids replaced by U+FFFD."""
     return _NOT_XML.sub("\ufffd", text)
 

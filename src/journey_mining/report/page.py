@@ -16,6 +16,7 @@ from plotly.offline import get_plotlyjs
 from journey_mining.report.attribution import build_attribution
 from journey_mining.report.context import Context, read_context
 from journey_mining.report.data_health import build_data_health
+from journey_mining.report.dictionary import build_dictionary
 from journey_mining.report.flow import build_flow
 from journey_mining.report.formatting import format_interval, format_value
 from journey_mining.report.funnel import build_funnel
@@ -36,6 +37,7 @@ SECTIONS = [
     ("attribution", "Attribution"),
     ("pain-points", "Pain points"),
     ("data-health", "Data health"),
+    ("dictionary", "Data dictionary"),
     ("method", "Method"),
 ]
 
@@ -81,6 +83,7 @@ def build_sections(context: Context) -> dict[str, dict[str, Any]]:
         "attribution": build_attribution(context),
         "pain-points": build_pain_points(context),
         "data-health": build_data_health(context),
+        "dictionary": build_dictionary(context),
         "method": build_method(context),
     }
 
