@@ -52,7 +52,7 @@ def folder(sample_run: RunContext, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_there_are_notebooks() -> None:
     """The folder is where this test looks for it."""
-    assert len(NOTEBOOKS) >= 4
+    assert len(NOTEBOOKS) == 6
 
 
 @every_notebook
