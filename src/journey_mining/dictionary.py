@@ -58,9 +58,24 @@ def write_dictionary() -> str:
         for model in sorted(find_models(layer).values(), key=lambda model: model.name)
         if model.kept == "published"
     ]
-    tables += [_write_table(name, *parts) for name, parts in sorted(_OTHERS.items())]
+    others = {**_OTHERS, **_estimates()}
+    tables += [_write_table(name, *parts) for name, parts in sorted(others.items())]
     macros = [_write_macro(macro) for macro in find_macros().values()]
     return "\n".join([_OPENING, "## Tables\n", *tables, _MACROS, *macros]).rstrip() + "\n"
+
+
+def _estimates() -> dict[str, tuple[str, tuple[str, ...], dict[str, str]]]:
+    """Purpose, grain and columns of what is estimated rather than counted."""
+    from journey_mining.evidence import ATTRIBUTION, PAIN_POINTS, PURPOSES
+
+    kinds = {
+        "attribution": (("model", "channel"), ATTRIBUTION),
+        "pain_points": (("finding", "kind", "signal"), PAIN_POINTS),
+    }
+    return {
+        name: (PURPOSES[name], grain, {column: meaning for column, (_, meaning) in columns.items()})
+        for name, (grain, columns) in kinds.items()
+    }
 
 
 def _write_table(name: str, purpose: str, grain: Iterable[str], columns: Mapping[str, str]) -> str:

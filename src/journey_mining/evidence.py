@@ -48,6 +48,13 @@ PAIN_POINTS = {
 }  # fmt: skip
 
 
+PURPOSES = {
+    "attribution": "Attribution of the conversions to channels, by model.",
+    "pain_points": "Pain points and moments of delight, the most at stake first.",
+}
+"""What each table is."""
+
+
 def mine_warehouse(warehouse: Warehouse, min_cell: int) -> dict[str, int]:
     """Create the published tables attribution and pain_points from the tables of this run; returns their rows."""
     settings = {row["name"]: row["value"] for row in warehouse.rows("select name, value from settings")}
@@ -56,27 +63,14 @@ def mine_warehouse(warehouse: Warehouse, min_cell: int) -> dict[str, int]:
     found, _ = find_pain_points(log, rules=PainRules(min_customers=max(20, min_cell)))
     claimed = found[found["is_claimed"].astype(bool)]
     return {
-        "attribution": _publish(
-            warehouse,
-            "attribution",
-            "Attribution of the conversions to channels, by model.",
-            ATTRIBUTION,
-            credited,
-        ),
-        "pain_points": _publish(
-            warehouse,
-            "pain_points",
-            "Pain points and moments of delight, the most at stake first.",
-            PAIN_POINTS,
-            claimed,
-        ),
+        "attribution": _publish(warehouse, "attribution", ATTRIBUTION, credited),
+        "pain_points": _publish(warehouse, "pain_points", PAIN_POINTS, claimed),
     }
 
 
 def _publish(
     warehouse: Warehouse,
     table: str,
-    purpose: str,
     columns: dict[str, tuple[str, str]],
     frame: pd.DataFrame,
 ) -> int:
@@ -88,5 +82,7 @@ def _publish(
         rows = frame[list(columns)].astype(object).where(frame[list(columns)].notna(), None)
         marks = ", ".join("?" * len(columns))
         warehouse.connection.executemany(f"insert into {target} values ({marks})", rows.to_numpy().tolist())
-    warehouse.comment_table(target, purpose, {name: meaning for name, (_, meaning) in columns.items()})
+    warehouse.comment_table(
+        target, PURPOSES[table], {name: meaning for name, (_, meaning) in columns.items()}
+    )
     return len(frame)

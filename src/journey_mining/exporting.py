@@ -14,7 +14,7 @@ from journey_mining.errors import JourneyMiningError
 from journey_mining.ocel import write_ocel
 from journey_mining.publication import DATABASE
 from journey_mining.querying import safe_cell
-from journey_mining.warehouse import Connection, open_readonly, quoted
+from journey_mining.warehouse import Connection, open_readonly, quoted, quoted_name
 from journey_mining.xes import write_xes
 
 GRAPHS = {
@@ -82,13 +82,13 @@ def _write_whole(path: Path, write: Callable[[Path], None]) -> Path:
 def _export_table(connection: Connection, name: str, kind: str, out: Path) -> Path:
     path = out / f"{name}.{kind}"
     if kind == "parquet":
-        connection.execute(f'copy "{name}" to {quoted(str(path))} (format parquet)')
+        connection.execute(f"copy {quoted_name(name)} to {quoted(str(path))} (format parquet)")
         return path
     return _write_whole(path, lambda partial: _write_csv(connection, name, partial))
 
 
 def _write_csv(connection: Connection, name: str, path: Path) -> None:
-    result = connection.execute(f'select * from "{name}"')
+    result = connection.execute(f"select * from {quoted_name(name)}")
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(column[0] for column in result.description or [])

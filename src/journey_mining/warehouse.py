@@ -240,6 +240,7 @@ def open_attached(path: Path) -> Connection:
     try:
         connection = duckdb.connect(config=dict(OFFLINE_SETTINGS))
         connection.execute("set TimeZone = 'UTC'")
+        connection.execute("set python_enable_replacements = false")
         connection.execute(f"attach {quoted(str(path))} as published (read_only)")
         connection.execute("use published")
         return connection
