@@ -1,6 +1,7 @@
 -- Every accepted event up to the cutoff, with its customer, session and journey.
 -- grain: one row per event_id
 -- renewed: by customer_id
+-- follows: positions
 -- column: event_id          128-bit keyed hash of source and native key
 -- column: source            configured input
 -- column: system            product that the export comes from

@@ -20,6 +20,7 @@ _GRAIN = re.compile(r"^-- grain: one row per (.+)$", re.MULTILINE)
 _COLUMN = re.compile(r"^-- column: (\w+) +(.+)$", re.MULTILINE)
 _KEPT = re.compile(r"^-- kept: (published|private|batch)$", re.MULTILINE)
 _RENEWED = re.compile(r"^-- renewed: (by \w+)$", re.MULTILINE)
+_FOLLOWS = re.compile(r"^-- follows: (\w+)$", re.MULTILINE)
 _PARAMETER = re.compile(r"\$([a-z_][a-z0-9_]*)")
 _READ = re.compile(r"\b(?:from|join)\s+([a-z_][a-z0-9_]*)\b(?!\s*\()", re.IGNORECASE)
 _COMMENT = re.compile(r"--[^\n]*")
@@ -44,6 +45,9 @@ class Model:
 
     renewed: str | None = None
     """`by <column>` or `by sums`: how a part of it is computed anew (renewal.py); None: always all of it."""
+
+    follows: str | None = None
+    """A model of the same events: a row here changes only when its event, or the event's row there, does."""
 
     @property
     def parameters(self) -> set[str]:
@@ -100,6 +104,7 @@ def read_model(path: Path) -> Model:
     grain = _GRAIN.search(text)
     kept = _KEPT.search(text)
     renewed = _RENEWED.search(text)
+    follows = _FOLLOWS.search(text)
     return Model(
         name=path.stem,
         layer=path.parent.name,
@@ -109,6 +114,7 @@ def read_model(path: Path) -> Model:
         columns=dict(_COLUMN.findall(text)),
         kept=kept[1] if kept else "published",
         renewed=renewed[1] if renewed else None,
+        follows=follows[1] if follows else None,
     )
 
 

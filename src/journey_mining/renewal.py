@@ -267,13 +267,39 @@ class Renewal:
         """Replace the touched customers' rows in the layer's models; returns the new rows by table."""
         counts = {}
         for model in find_models(layer).values():
-            if model.renewed == CUSTOMER:
-                self._create(model.name, model.sql, model)
-                self._delete(qualified(model), "customer_id", "touched_customers")
-                if self._has_ownerless(model):
-                    self.warehouse.execute(f"delete from {qualified(model)} where {_OWNERLESS}")
-                counts[model.name] = self._insert(model, model.name)
+            if model.renewed != CUSTOMER:
+                continue
+            if any(other.follows == model.name for other in self._models(CUSTOMER)):
+                self._shadow(
+                    f"{model.name}_before",
+                    f"select * from {qualified(model)} semi join touched_customers using (customer_id)",
+                )
+            self._create(model.name, model.sql, model)
+            counts[model.name] = self._replace_followers(model) if model.follows else self._replace(model)
         return counts
+
+    def _replace(self, model: Model) -> int:
+        """Put the new rows of the touched customers, and of nobody's touched events, in the place of the old ones."""
+        self._delete(qualified(model), "customer_id", "touched_customers")
+        if self._has_ownerless(model):
+            self.warehouse.execute(f"delete from {qualified(model)} where {_OWNERLESS}")
+        return self._insert(model, model.name)
+
+    def _replace_followers(self, model: Model) -> int:
+        """Replace only the rows of events that changed, or whose row in the model that this one follows did."""
+        followed = str(model.follows)
+        self._set(
+            "followed_events",
+            f"""select event_id from changed_events
+            union all select event_id from (select * from {followed} except select * from {followed}_before)
+            union all select event_id from (select * from {followed}_before except select * from {followed})""",
+        )
+        self._drop([f"{followed}_before"])
+        self._delete(qualified(model), "event_id", "followed_events")
+        self.warehouse.execute(
+            f"insert into {qualified(model)} by name from temp.main.{model.name} semi join followed_events using (event_id)"
+        )
+        return int(self.warehouse.value("select count(*) from followed_events"))
 
     def relocate(self) -> None:
         """Give events that another line now tells, and that are as they were, their new place."""

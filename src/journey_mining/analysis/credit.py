@@ -29,6 +29,12 @@ class CreditQueries:
     """Sets of channels: customer_id, path, conversions, nulls, value."""
     moves: tuple[str, ...]
     """By order 1 to 3: customer_id, context, next, move_count."""
+    shared: str
+    """The common table expressions with which each of them begins, up to `paths`."""
+
+    def briefly(self, query: str, table: str) -> str:
+        """The query on a table that holds `paths`, where several of them are asked."""
+        return query.replace(self.shared, f"with paths as (select * from {table})", 1)
 
 
 def write_credit(log: EventLog, by: str, lookback_us: int | None, max_order: int) -> CreditQueries:
@@ -62,6 +68,7 @@ select
 from paths
 group by group_id, list_sort(list_distinct(path))""",
         moves=tuple(f"{ctes},\n\n{_moves(order)}" for order in range(1, max_order + 1)),
+        shared=ctes,
     )
 
 

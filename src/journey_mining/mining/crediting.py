@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -91,13 +91,7 @@ def credit_log(log: EventLog, question: CreditQuestion) -> tuple[pd.DataFrame, s
     lookback = None if question.lookback is None else span_us(question.lookback, "lookback")
     queries = write_credit(log, question.by, lookback, question.order)
     moves = queries.moves[question.order - 1]
-    frames: dict[str, pd.DataFrame] = {}
-
-    def read(query: str) -> pd.DataFrame:
-        if query not in frames:
-            frames[query] = log.read(query)
-        return frames[query]
-
+    read = _reader(log, queries, shares=len(methods) > 1)
     parts = []
     for method in methods:
         if method == "markov":
@@ -106,8 +100,23 @@ def credit_log(log: EventLog, question: CreditQuestion) -> tuple[pd.DataFrame, s
             answer = attribute(_as_paths(read(_query_of(queries, method))), method, question.rules())
         people = read(moves if method == "markov" else _query_of(queries, method))["customer_id"].nunique()
         parts.append(_describe(answer, method, question.by, has_interval=people > 1))
+    log.connection.execute("drop table if exists temp.main.credited_paths")
     found = pd.concat(parts, ignore_index=True)
     return found, moves if methods == ["markov"] else _query_of(queries, methods[0])
+
+
+def _reader(log: EventLog, queries: CreditQueries, shares: bool) -> Callable[[str], pd.DataFrame]:
+    """Reads each query once; several models share the paths, in a temporary table."""
+    frames: dict[str, pd.DataFrame] = {}
+    if shares:
+        log.read(f"create or replace temporary table credited_paths as {queries.shared} select * from paths")
+
+    def read(query: str) -> pd.DataFrame:
+        if query not in frames:
+            frames[query] = log.read(queries.briefly(query, "credited_paths") if shares else query)
+        return frames[query]
+
+    return read
 
 
 def list_methods(model: str | Sequence[str]) -> list[Method]:

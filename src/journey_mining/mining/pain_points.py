@@ -47,7 +47,7 @@ class PainRules(Parameters):
     """Share of claims that may be false (Benjamini and Hochberg 1995), over pain points and delights together."""
     way_share: float = Field(0.5, gt=0, le=1)
     """A touchpoint that so many of the converted journeys came by is on the way to the goal: neither pain nor delight."""
-    max_customers: int = Field(100_000, ge=1_000)
+    max_customers: int = Field(40_000, ge=1_000)
     """Of a log of more customers a part is judged, and what is counted is scaled up (`judged_one_in`)."""
 
 
