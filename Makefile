@@ -1,5 +1,5 @@
 # make run    the sample company, from its exports to a published report; the last line is the report's path
-# make test   the tests, without those marked slow        (MARKERS="…" chooses others)
+# make test   the tests, without those marked slow        (MARKERS="…" chooses others, JOBS=1 runs one at a time)
 # make check  format, lint, types, SQL, import layers, then the tests: what CI runs
 # make bench  the budgets of the design, measured as ratios
 # make clean  removes builds, caches and the sample's snapshots; .venv stays
@@ -21,12 +21,13 @@ PIP_INSTALL := $(BIN)python -m pip install -qq -c constraints.txt
 SAMPLE := data/sample/journey.yaml
 MARKERS ?= not slow
 PYTEST_ARGS ?=
+JOBS ?= auto
 
 run: .venv/.runtime
 	@$(BIN)python pipelines/nightly.py --config $(SAMPLE)
 
 test: .venv/.dev
-	@$(BIN)python -m pytest -m "$(MARKERS)" $(PYTEST_ARGS)
+	@$(BIN)python -m pytest -m "$(MARKERS)" -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
 check: lint test
 

@@ -88,6 +88,7 @@ def measure_size(ground: Ground, repetitions: int) -> dict[str, Any]:
     first = run_part(ground, "derive")
     result["lay_out"] = run_part(ground, "lay_out")
     again = alternate(ground, ("limit_wide", "limit_narrow", "derive"), "parquet", max(1, repetitions - 1))
+    result["night"] = run_part(ground, "night")
     result["derive"] = {**again, "derive": best([first, again["derive"]])}
     return result
 

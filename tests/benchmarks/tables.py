@@ -11,6 +11,9 @@ Row = tuple[str, ...]
 HEADER: Row = ("", "ours", "theirs", "ratio", "CPU ratio", "budget", "", "peak ours", "peak theirs")
 
 
+_PARTS = ("seconds", "cpu_seconds", "peak_bytes")
+
+
 def table_lines(found: dict[str, Any], size: dict[str, Any], ground: Ground) -> list[str]:
     """The lines that tell the figures of one size."""
     return [
@@ -39,6 +42,8 @@ def _ratio_rows(size: dict[str, Any]) -> Iterable[Row]:
         yield _ratio_row(label, size[name]["read_ours"], size[name]["read_theirs"], budget)
     yield _ratio_row("identity to marts / limit query", derived["derive"], derived["limit_wide"], 4.0)
     yield _ratio_row("identity to marts / narrow limit", derived["derive"], derived["limit_narrow"], None)
+    night, full = ({part: size["night"][f"{name}_{part}"] for part in _PARTS} for name in ("night", "full"))
+    yield _ratio_row("a night / everything", night, full, 0.05)
 
 
 def _ratio_row(label: str, ours: dict[str, Any], theirs: dict[str, Any], budget: float | None) -> Row:
@@ -47,7 +52,7 @@ def _ratio_row(label: str, ours: dict[str, Any], theirs: dict[str, Any], budget:
         label,
         _seconds(ours["seconds"]),
         _seconds(theirs["seconds"]),
-        f"{ratio:.2f}",
+        f"{ratio:.3g}",
         f"{ours['cpu_seconds'] / theirs['cpu_seconds']:.2f}",
         f"{budget:g}" if budget else "",
         _verdict(ratio, budget),
