@@ -89,6 +89,8 @@ def measure_size(ground: Ground, repetitions: int) -> dict[str, Any]:
     result["lay_out"] = run_part(ground, "lay_out")
     again = alternate(ground, ("limit_wide", "limit_narrow", "derive"), "parquet", max(1, repetitions - 1))
     result["night"] = run_part(ground, "night")
+    for shape in ("even", "giant", "spread", "star"):
+        result[f"skew_{shape}"] = run_part(ground, f"skew_{shape}")
     result["derive"] = {**again, "derive": best([first, again["derive"]])}
     return result
 

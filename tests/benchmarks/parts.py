@@ -15,6 +15,7 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
+import duckdb
 from ground import DAYS, SEED, Form, Ground, declared_columns, folder_bytes, peak_bytes
 from statements import timed_statements
 
@@ -155,6 +156,63 @@ def link_exports(exports: Path, folder: Path) -> list[Path]:
     return held_back
 
 
+SHAPES = {
+    "even": "cast(i % (n // 20) as varchar) as customer_id, null as email",
+    "giant": "cast(case when i % 2 = 0 then 0 else i % (n // 20) end as varchar) as customer_id, null as email",
+    "star": "cast(i % (n // 5) as varchar) as customer_id, case when i < n // 5 then 'all@shop.example' end as email",
+    "spread": "cast(i % (n // 5) as varchar) as customer_id, case when i < n // 5 then i || '@shop.example' end as email",
+}
+"""Identifiers of event i of n: 20 events a customer; half of all events one customer's; n/5 accounts that share one
+e-mail address, or have one each."""
+
+
+def skewed(ground: Ground, shape: str) -> Figures:
+    """A run from nothing over one Parquet log whose events are spread over customers in that shape."""
+    from journey_mining.pipeline import run_all
+
+    folder = ground.work / "skew"
+    folder.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"""copy (
+                select {SHAPES[shape].replace("n //", str(ground.events) + " //")},
+                    timestamp '2026-01-01' + to_microseconds((hash(i) % 7000000000)::bigint * 1000) as occurred_at,
+                    'touchpoint ' || hash(i, 1) % 20 as touchpoint
+                from range({ground.events}) as r (i)
+            ) to '{folder / "log.parquet"}' (format parquet)"""
+        )
+    limits = f"threads: {ground.threads}\nmemory_limit: {ground.memory_limit}\n"
+    source = "sources:\n  log: {system: table, path: log.parquet, timezone: UTC}\n"
+    (folder / "journey.yaml").write_text(
+        f"home: {shape}\n{limits}goal: touchpoint 7\n{source}", encoding="utf-8"
+    )
+    figures: Figures = {}
+    with measured(figures):
+        context = run_all(folder / "journey.yaml", rebuild=True)
+    warned = [audit["audit"] for audit in context.summary["audits"] if audit["status"] == "warned"]
+    return {**figures, "warned": warned, "steps": context.timings}
+
+
+def skew_even(ground: Ground, form: Form) -> Figures:
+    """Events spread evenly."""
+    return skewed(ground, "even")
+
+
+def skew_giant(ground: Ground, form: Form) -> Figures:
+    """Half of the events are one customer's."""
+    return skewed(ground, "giant")
+
+
+def skew_spread(ground: Ground, form: Form) -> Figures:
+    """Accounts with an e-mail address each."""
+    return skewed(ground, "spread")
+
+
+def skew_star(ground: Ground, form: Form) -> Figures:
+    """Accounts that share one e-mail address."""
+    return skewed(ground, "star")
+
+
 def lay_out(ground: Ground, form: Form) -> Figures:
     """Write what the limit query reads: the published events, all columns, with the touchpoint as an integer."""
     figures: Figures = {}
@@ -199,7 +257,21 @@ def limit_narrow(ground: Ground, form: Form) -> Figures:
 
 PARTS: dict[str, Callable[[Ground, Form], Figures]] = {
     part.__name__: part
-    for part in (generate, read_ours, read_theirs, stage, derive, lay_out, limit_wide, limit_narrow, night)
+    for part in (
+        generate,
+        read_ours,
+        read_theirs,
+        stage,
+        derive,
+        lay_out,
+        limit_wide,
+        limit_narrow,
+        night,
+        skew_even,
+        skew_giant,
+        skew_spread,
+        skew_star,
+    )
 }
 
 

@@ -44,6 +44,8 @@ def _ratio_rows(size: dict[str, Any]) -> Iterable[Row]:
     yield _ratio_row("identity to marts / narrow limit", derived["derive"], derived["limit_narrow"], None)
     night, full = ({part: size["night"][f"{name}_{part}"] for part in _PARTS} for name in ("night", "full"))
     yield _ratio_row("a night / everything", night, full, 0.05)
+    yield _ratio_row("half the events one customer's / even", size["skew_giant"], size["skew_even"], 2.0)
+    yield _ratio_row("accounts that share an e-mail / own ones", size["skew_star"], size["skew_spread"], 2.0)
 
 
 def _ratio_row(label: str, ours: dict[str, Any], theirs: dict[str, Any], budget: float | None) -> Row:
