@@ -295,7 +295,7 @@ def _staged(
     sequence = int(row["sequence"]) if row.get("sequence") not in (None, "") else number
     return (
         event_id(number), 1, number, 1, at, None, sequence, key, signature, None, None, None, numeric("value"),
-        row.get("currency"), numeric("score"), numeric("low"), numeric("high"), None,
+        row.get("currency"), numeric("score"), numeric("low"), numeric("high"), None, 0,
     )  # fmt: skip
 
 

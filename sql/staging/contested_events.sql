@@ -19,7 +19,8 @@ select
     score,
     score_min,
     score_max,
-    session_hint
+    session_hint,
+    told_count
 from staged_events
 where rowid in (
         select s.rowid

@@ -19,6 +19,7 @@ select
     s.score,
     s.score_min,
     s.score_max,
-    s.session_hint
+    s.session_hint,
+    s.told_count
 from contested_events as s
 inner join fresh_events as f on s.event_id = f.event_id

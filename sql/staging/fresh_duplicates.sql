@@ -19,7 +19,8 @@ select
     v.score,
     v.score_min,
     v.score_max,
-    v.session_hint
+    v.session_hint,
+    v.told_count
 from staged_items as v
 left join fresh_events as f
     on v.event_id = f.event_id and v.file_no = f.file_no and v.line = f.line and v.item = f.item

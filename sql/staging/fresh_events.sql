@@ -48,7 +48,8 @@ select
     v.score,
     v.score_min,
     v.score_max,
-    v.session_hint
+    v.session_hint,
+    v.told_count
 from staged_items as v
 inner join delivered_files as n on v.file_no = n.file_no
 left join contested_events as s on v.event_id = s.event_id

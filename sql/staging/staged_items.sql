@@ -10,6 +10,7 @@
 -- column: sequence         order among events of equal time, where the source has one
 -- column: identity_key     combination of identifiers on the item
 -- column: signature_id     what kind of event it is
+-- column: told_count       how much the item tells: fields that it fills, and its identifiers
 -- column: reject_reason    why it is no event; NULL for an event
 -- An item without a readable time or a name is no event.
 with judged as (
@@ -87,6 +88,10 @@ select
     d.score_min,
     d.score_max,
     pseudonym_of('session', d.session_hint, $row_key) as session_hint,
+    count_told(
+        d.page_path, d.device, d.object_type, d.object_id, d.status, d.campaign_source, d.campaign_medium,
+        d.campaign_name, d.actor, d."value", d.score, d.session_hint
+    ) + coalesce(len(d.identifiers), 0) as told_count,
     d.reason as reject_reason,
     case when d.reason is not null then d.raw end as raw
 from described as d

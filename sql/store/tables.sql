@@ -38,7 +38,8 @@ create table if not exists store.main.staged_events (
     score double,
     score_min double,
     score_max double,
-    session_hint varchar
+    session_hint varchar,
+    told_count integer not null
 );
 
 create table if not exists store.main.signatures (
@@ -86,7 +87,8 @@ create table if not exists store.main.duplicates (
     score double,
     score_min double,
     score_max double,
-    session_hint varchar
+    session_hint varchar,
+    told_count integer not null
 );
 
 create table if not exists store.main.quarantine (

@@ -404,10 +404,10 @@ def test_runs_are_listed_from_the_oldest(lab: Lab) -> None:
     lab.given(
         "run_history",
         """
-    run_id | cutoff_at   | started_at  | seconds | version | config_fingerprint | model_fingerprint | event_count | customer_count | session_count | journey_count
-    r0     | 03-01 00:00 | 03-09 01:00 | 3       | 1.1     | c2                 | m2                | 50          | 40             | 30            | 20
-    r2     | 03-08 00:00 | 03-08 01:00 | 2       | 1.0     | c1                 | m1                | 5           | 4              | 3             | 2
-    r1     | 03-08 00:00 | 03-08 01:00 | 2       | 1.0     | c1                 | m1                | 5           | 4              | 3             | 2
+    run_id | cutoff_at   | started_at  | seconds | version | config_fingerprint | model_fingerprint | event_count | customer_count | session_count | journey_count | unmapped_share | stitched_share
+    r0     | 03-01 00:00 | 03-09 01:00 | 3       | 1.1     | c2                 | m2                | 50          | 40             | 30            | 20            | 0.1            | 0.2
+    r2     | 03-08 00:00 | 03-08 01:00 | 2       | 1.0     | c1                 | m1                | 5           | 4              | 3             | 2             | 0.1            | 0.2
+    r1     | 03-08 00:00 | 03-08 01:00 | 2       | 1.0     | c1                 | m1                | 5           | 4              | 3             | 2             | 0.1            | 0.2
     """,
     )
     lab.build("runs")

@@ -56,7 +56,7 @@ def stage(lab: Lab, text: str, **parameters: Any) -> None:
     pads = pads_of(KEY)
     bound = {"source": "shop", "keeps_repeats": False, "json_files": [], "poisoned": []}
     bound |= {"inner_pad": pads.inner, "outer_pad": pads.outer, "row_key": pads.row_key}
-    bound |= {"horizon_us": 0, **parameters}
+    bound |= {"horizon_us": -(1 << 62), **parameters}
     list_erased(lab.warehouse, pads)
     list_deliveries(lab.warehouse, ((number, f"file {number}") for number in (1, 2, 3)))
     for model in find_models("staging").values():

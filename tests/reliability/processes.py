@@ -50,7 +50,7 @@ def _is_snapshot(path: Path, **named: Any) -> bool:
 
 
 POINTS = {
-    "after the lock": Point("journey_mining.pipeline", "start_working_copy"),
+    "after the lock": Point("journey_mining.runs", "start_working_copy"),
     "copying the store": Point("shutil", "copyfile", is_after=True),
     "reading": Point("journey_mining.sources.ledger", "_enter"),
     "a model": Point(

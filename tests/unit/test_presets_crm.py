@@ -269,7 +269,8 @@ def test_stage_history_is_the_same_in_document_and_table(tmp_path: Path) -> None
         "hubspot",
         {"deals.json": json_document("results", deal()), "deal_stage_data.csv": csv_text(row)},
     )
-    assert loaded.counts() == [(1, 3, 0, 0), (1, 0, 1, 0)]
+    assert loaded.warehouse.value("select count(*) from staged_events") == 3
+    assert sum(count[2] for count in loaded.counts()) == 1
 
 
 def email(kind: str = "CLICK", **changes: Any) -> dict[str, Any]:

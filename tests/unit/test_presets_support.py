@@ -126,7 +126,7 @@ def test_solved_time_of_the_metrics_is_the_change_in_the_audit(tmp_path: Path) -
     loaded = load(tmp_path, "zendesk", {"t.json": json_document("tickets", with_metrics)})
     loaded.read({"a.json": json_document("audits", audit(status("solved", "open")))})
     assert [event["event_name"] for event in loaded.events()] == ["ticket created", "ticket solved"]
-    assert loaded.counts() == [(1, 2, 0, 0), (1, 0, 1, 0)]
+    assert loaded.warehouse.value("select count(*) from duplicates") == 1
 
 
 def test_users_identify_customers_but_not_agents(tmp_path: Path) -> None:
@@ -311,8 +311,8 @@ def test_offer_is_no_score_and_counts_once(tmp_path: Path) -> None:
         "previous_value": "offered",
     }
     loaded.read({"a.json": json_document("audits", audit(change, author=REQUESTER))})
-    assert [event["event_name"] for event in loaded.events()] == ["survey offered", "survey answered"]
-    assert loaded.counts() == [(2, 2, 1, 0), (1, 0, 1, 0)]
+    assert sorted(event["event_name"] for event in loaded.events()) == ["survey answered", "survey offered"]
+    assert loaded.warehouse.value("select count(*) from duplicates") == 2
 
 
 def test_numeric_survey_response(tmp_path: Path) -> None:

@@ -144,7 +144,8 @@ def test_ga4_parquet_and_json_lines_give_the_same_event_ids(tmp_path: Path) -> N
     path = tmp_path / "events.parquet"
     pq.write_table(ga4_table(*records), path)
     loaded = load(tmp_path, "ga4", {"events.jsonl": json_lines(*records)}).read_paths([path])
-    assert loaded.counts() == [(3, 3, 0, 0), (3, 0, 3, 0)]
+    assert loaded.warehouse.value("select count(*) from staged_events") == 3
+    assert loaded.warehouse.value("select count(*) from duplicates") == 3
     loaded.assert_conserved()
 
 

@@ -113,7 +113,8 @@ def _reader(log: EventLog, queries: CreditQueries, shares: bool) -> Callable[[st
 
     def read(query: str) -> pd.DataFrame:
         if query not in frames:
-            frames[query] = log.read(queries.briefly(query, "credited_paths") if shares else query)
+            asked = queries.briefly(query, "credited_paths") if shares else query
+            frames[query] = log.read(f"select * from ({asked}) order by all")
         return frames[query]
 
     return read

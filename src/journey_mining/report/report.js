@@ -238,7 +238,7 @@
     header.setAttribute("aria-sort", order);
     const key = (row) => {
       const cell = row.cells[column];
-      const text = cell.dataset.v ?? cell.textContent;
+      const text = cell?.dataset.v ?? cell?.textContent ?? "";
       if (!numeric) return text.toLowerCase();
       const value = Number(text.replace(/[<\s,]/g, ""));
       return Number.isNaN(value) ? -Infinity : value;

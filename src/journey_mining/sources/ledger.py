@@ -256,7 +256,12 @@ def _read_fresh(
 ) -> list[LoadedFile]:
     source = config.sources[name]
     preset = preset_of(config, source)
-    first = int(warehouse.value("select coalesce(max(file_no), 0) + 1 from files"))
+    # A number that a withdrawn file had is not given again: what is new in this run is told by its number.
+    first = int(
+        warehouse.value(
+            "select greatest(coalesce((select max(file_no) from files), 0) + 1, file_no) from first_delivery"
+        )
+    )
     files = [
         LoadedFile(first + index, file.path, file.relative, find_shape(file.path, source, preset))
         for index, file in enumerate(fresh)
