@@ -106,9 +106,13 @@ class Renewal:
         self._renew_within(
             "identity_keys", "touched_keys", staged_events="semi join touched_keys using (identity_key)"
         )
+        # Those of touched customers that no combination names any more were erased.
         self._set(
             "touched_identifiers",
-            "select identifier_hash from identifier_sets semi join touched_keys using (identity_key)",
+            """select identifier_hash from identifier_sets semi join touched_keys using (identity_key)
+            union all
+            select identifier_hash from (select * from identities semi join touched_customers using (customer_id))
+            anti join identifier_sets using (identifier_hash)""",
         )
         self._renew_flags()
         self._widen_to_components()

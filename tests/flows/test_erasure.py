@@ -112,6 +112,14 @@ def test_her_pseudonym_goes_as_well(config: Path) -> None:
             "select count(*) from customers where customer_id = ?", [hers]
         ).fetchall() == [(1,)]
     forget(config, "--user-id", "anna-7")
+    (store,) = (home / "private").glob("*.duckdb")
+    with duckdb.connect(str(store), read_only=True) as connection:
+        for table in ("identifiers", "identities", "identifier_sets"):
+            left = f"select count(*) from {table} where identifier_hash in (select identifier_hash from tombstones)"
+            assert connection.execute(left).fetchall() == [(0,)], table
+        for table in ("identities", "identity_customers", "positions"):
+            left = f"select count(*) from {table} where customer_id = '{hers}'"
+            assert connection.execute(left).fetchall() == [(0,)], table
     assert found_in(home, *spellings[:1], *spellings[2:]) <= {("private", spellings[0])}
     assert ask(config, f"select count(*) from events where customer_id = '{hers}'") == [(0,)]
 
