@@ -12,7 +12,7 @@
 -- column: event_count         items that became events
 -- column: duplicate_count     items that repeat an event
 -- column: quarantined_count   items and records that are no events
--- column: refused_count       items of records without consent: counted, and nothing of them kept
+-- column: refused_count       items without consent, of erased persons or older than the retention: counted, not kept
 -- column: first_event_at      first event, UTC
 -- column: last_event_at       last event, UTC
 -- column: status              read, lookup, empty, damaged or unrecognised
