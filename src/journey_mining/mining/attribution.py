@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from itertools import chain, compress
 from typing import Any, Literal, get_args
 
@@ -85,6 +85,59 @@ class _Paths:
     customers: Sequence[Any] | None
     channels: list[str]
 
+    @cached_property
+    def contacts(self) -> _Contacts:
+        """The contacts of the converting paths, one after the other."""
+        kept = np.flatnonzero(self.conversions)
+        length = np.array([len(self.paths[row]) for row in kept], dtype=np.int64)
+        names = list(chain.from_iterable(self.paths[row] for row in kept))
+        days = [self.days[row] for row in kept]
+        timeless = [np.full(size, np.nan) for size in length]
+        spans = [blank if one is None else one for one, blank in zip(days, timeless, strict=True)]
+        return _Contacts(
+            row=np.repeat(kept, length),
+            start=np.cumsum(length) - length,
+            length=np.repeat(length, length),
+            place=np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length),
+            channel=pd.Categorical(names, categories=self.channels).codes.astype(np.int64),
+            days=np.concatenate(spans) if spans else np.zeros(0),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Contacts:
+    """Contacts of paths: a row each, those of a path next to each other."""
+
+    row: NDArray[np.int64]
+    """Number of the path."""
+    start: NDArray[np.int64]
+    """Where each path begins."""
+    length: NDArray[np.int64]
+    """Contacts of the path."""
+    place: NDArray[np.int64]
+    """Position in the path, from 0."""
+    channel: NDArray[np.int64]
+    """Number of the channel."""
+    days: FloatArray
+    """Days before the conversion, NaN without times."""
+
+    def total(self, numbers: FloatArray) -> FloatArray:
+        """For each contact the sum over its path."""
+        return self._spread(np.add, numbers)
+
+    def highest(self, numbers: FloatArray) -> FloatArray:
+        """For each contact the maximum over its path."""
+        return self._spread(np.maximum, numbers)
+
+    def lowest(self, numbers: FloatArray) -> FloatArray:
+        """For each contact the minimum over its path."""
+        return self._spread(np.minimum, numbers)
+
+    def _spread(self, reduce: np.ufunc, numbers: FloatArray) -> FloatArray:
+        if not len(numbers):
+            return numbers
+        return np.repeat(reduce.reduceat(numbers, self.start), self.length[self.start])
+
 
 @dataclass(frozen=True, eq=False)
 class _Design:
@@ -109,8 +162,19 @@ def attribute(paths: pd.DataFrame, method: Method, rules: AttributionRules | Non
     markov adds removal_effect; shapley adds sampling_error (standard error of the share, 0 where exact).
     Sources: Google Analytics (rules), Anderl et al. 2016 (markov), Zhao et al. 2018 (shapley). Raises MiningError.
     """
+    return attribute_each(paths, [method], rules)[method]
+
+
+def attribute_each(
+    paths: pd.DataFrame, methods: Iterable[Method], rules: AttributionRules | None = None
+) -> dict[Method, Answer]:
+    """The answers of several methods, as `attribute` gives them one by one."""
     rules = rules or AttributionRules()
     read = _read_paths(paths, rules)
+    return {method: _answer(read, method, rules) for method in methods}
+
+
+def _answer(read: _Paths, method: Method, rules: AttributionRules) -> Answer:
     if not read.conversions.sum():
         return Unavailable("no path converts")
     design = _build_design(read, method, rules)
@@ -143,7 +207,7 @@ def _credit(read: _Paths, design: _Design, share: FloatArray) -> dict[str, Float
 
 def attribute_by_all(paths: pd.DataFrame, rules: AttributionRules | None = None) -> dict[Method, Answer]:
     """The answer of every method, in the order of METHODS."""
-    return {method: attribute(paths, method, rules) for method in METHODS}
+    return attribute_each(paths, METHODS, rules)
 
 
 def estimate_removal(
@@ -264,54 +328,61 @@ def _build_design(read: _Paths, method: Method, rules: AttributionRules) -> _Des
 
 def _design_credits(read: _Paths, method: Method, rules: AttributionRules) -> _Design:
     """Credit path by path. The last total is the conversions, of which shares are taken."""
-    column = {channel: place for place, channel in enumerate(read.channels)}
-    rows, columns, weights = [], [], []
-    for row, (path, days) in enumerate(zip(read.paths, read.days, strict=True)):
-        if read.conversions[row]:
-            rows += [row] * (len(path) + 1)
-            columns += [*(column[channel] for channel in path), len(column)]
-            weights += [*_weigh_contacts(path, days, method, rules), 1.0]
-    shape = (len(read.paths), len(column) + 1)
-    converted = sparse.csr_array((np.array(weights), (rows, columns)), shape=shape)
+    size, contacts = len(read.channels), read.contacts
+    converting = np.flatnonzero(read.conversions)
+    weights = _weigh_contacts(contacts, method, rules, read.channels)
+    entries = (
+        np.r_[weights, np.ones(len(converting))],
+        (np.r_[contacts.row, converting], np.r_[contacts.channel, np.full(len(converting), size)]),
+    )
+    shape = (len(read.paths), size + 1)
+    converted = sparse.csr_array(entries, shape=shape)
 
     def share(totals: FloatArray) -> FloatArray:
         return totals[:, :-1] / np.where(totals[:, -1:] > 0, totals[:, -1:], np.nan)
 
-    exact = {"sampling_error": np.zeros(len(column))} if method == "shapley" else {}
+    exact = {"sampling_error": np.zeros(size)} if method == "shapley" else {}
     return _Design(converted, sparse.csr_array(shape), share, lambda totals: exact, carries_value=True)
 
 
-def _weigh_contacts(path: Path, days: FloatArray | None, method: str, rules: AttributionRules) -> FloatArray:
-    """The credit of each contact of a converting path; sums to 1 (participation: to the number of channels).
+def _weigh_contacts(
+    contacts: _Contacts, method: str, rules: AttributionRules, channels: Sequence[str]
+) -> FloatArray:
+    """The credit of each contact of the converting paths; sums to 1 a path (participation: to its number of channels).
 
     Shapley's value of the conversions of paths within a set is an equal share for each channel of a path, whatever
     their number (Zhao et al. 2018, eq. 8).
     """
-    weights = np.zeros(len(path))
+    place, last = contacts.place, contacts.length - 1
     if method in ("first", "last", "last_non_direct"):
-        weights[_find_credited(path, days, method, rules)] = 1
-    elif method == "linear":
-        weights[:] = 1
+        chosen = _find_credited(contacts, method, rules, channels)
+        return np.asarray(place == chosen, dtype=np.float64)
+    if method == "linear":
+        weights = np.ones(len(place))
     elif method == "position_based":
-        weights[1:-1] = (1 - FIRST_SHARE - LAST_SHARE) / max(1, len(path) - 2)
-        weights[0] += FIRST_SHARE
-        weights[-1] += LAST_SHARE
-    elif method == "time_decay" and days is not None:
-        weights = np.exp2(-(days - days.min()) / rules.half_life_days)
+        inner = (1 - FIRST_SHARE - LAST_SHARE) / np.maximum(1, contacts.length - 2)
+        weights = np.where((place > 0) & (place < last), inner, 0.0)
+        weights += FIRST_SHARE * (place == 0) + LAST_SHARE * (place == last)
+    elif method == "time_decay":
+        weights = np.exp2(-(contacts.days - contacts.lowest(contacts.days)) / rules.half_life_days)
     else:
-        weights[[path.index(channel) for channel in set(path)]] = 1
-    return weights if method == "participation" else weights / weights.sum()
+        weights = np.zeros(len(place))
+        weights[np.unique(contacts.row * len(channels) + contacts.channel, return_index=True)[1]] = 1
+    return weights if method == "participation" else weights / contacts.total(weights)
 
 
-def _find_credited(path: Path, days: FloatArray | None, method: str, rules: AttributionRules) -> int:
+def _find_credited(
+    contacts: _Contacts, method: str, rules: AttributionRules, channels: Sequence[str]
+) -> FloatArray:
     """The place of the contact that has it all; the last one where nothing within the lookback is not direct."""
+    last = (contacts.length - 1).astype(np.float64)
+    if method != "last_non_direct":
+        return np.zeros(len(last)) if method == "first" else last
     direct = {channel.casefold() for channel in rules.direct}
-    for place in reversed(range(len(path))) if method == "last_non_direct" else ():
-        if days is not None and days[place] > rules.lookback_days:
-            break
-        if path[place].casefold() not in direct:
-            return place
-    return 0 if method == "first" else len(path) - 1
+    is_direct = np.array([channel.casefold() in direct for channel in channels])[contacts.channel]
+    too_early = contacts.highest(np.where(contacts.days > rules.lookback_days, contacts.place, -1))
+    found = contacts.highest(np.where(~is_direct & (contacts.place > too_early), contacts.place, -1))
+    return np.where(found >= 0, found, last)
 
 
 def _design_markov(read: _Paths, rules: AttributionRules) -> _Design:

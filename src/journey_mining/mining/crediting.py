@@ -22,7 +22,7 @@ from journey_mining.mining.attribution import (
     AttributionRules,
     Method,
     Unavailable,
-    attribute,
+    attribute_each,
 )
 from journey_mining.mining.markov import MAX_ORDER
 from journey_mining.mining.removal import CONVERTED, LOST, MoveSpace
@@ -93,11 +93,15 @@ def credit_log(log: EventLog, question: CreditQuestion) -> tuple[pd.DataFrame, s
     moves = queries.moves[question.order - 1]
     read = _reader(log, queries, shares=len(methods) > 1)
     parts = []
+    answers: dict[Method, Answer] = {}
+    for query in dict.fromkeys(_query_of(queries, method) for method in methods if method != "markov"):
+        asked = [m for m in methods if m != "markov" and _query_of(queries, m) == query]
+        answers |= attribute_each(_as_paths(read(query)), asked, question.rules())
     for method in methods:
         if method == "markov":
             answer = credit_moves(read(moves), read(queries.paths), question.rules())
         else:
-            answer = attribute(_as_paths(read(_query_of(queries, method))), method, question.rules())
+            answer = answers[method]
         people = read(moves if method == "markov" else _query_of(queries, method))["customer_id"].nunique()
         parts.append(_describe(answer, method, question.by, has_interval=people > 1))
     log.connection.execute("drop table if exists temp.main.credited_paths")
