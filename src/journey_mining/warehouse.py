@@ -178,8 +178,8 @@ def open_warehouse(
     secrecy = {"temp_file_encryption": "true", "force_mbedtls_unsafe": "true"}
     connection = duckdb.connect(config={**settings, **secrecy})
     connection.execute("set TimeZone = 'UTC'")
-    # A run is checkpointed at its end: checkpoints in between would write the same blocks again and again.
-    connection.execute("set checkpoint_threshold = '16GB'")
+    # Few checkpoints, since each writes blocks that the next one writes again; but what waits for one stays in memory.
+    connection.execute("set checkpoint_threshold = '512MB'")
     connection.execute(f"set threads = {threads or os.cpu_count() or 1}")
     for name, path in (("published", published), ("store", store)):
         connection.execute(
