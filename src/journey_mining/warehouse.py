@@ -18,7 +18,7 @@ from typing import Any
 import duckdb
 
 from journey_mining.errors import JourneyMiningError, ModelError
-from journey_mining.models import Model, find_models, sql_folder
+from journey_mining.models import Model, sql_folder
 
 STORAGE_VERSION = "v1.2.0"
 """Storage format of both files: released DuckDB 1.x tools can open it."""
@@ -37,6 +37,9 @@ STARVED = (
 
 One connection writes, so that a transaction can fail only where its files cannot be written.
 """
+SECRET_SPILL = {"temp_file_encryption": "true", "force_mbedtls_unsafe": "true"}
+"""Spill files hold what was read, so they are encrypted, with a key that only this process has. DuckDB's own cipher
+asks for the second setting; without it every run that spills would fail."""
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -173,10 +176,7 @@ def open_warehouse(
     shutil.rmtree(spill, ignore_errors=True)
     spill.mkdir(parents=True, mode=0o700)
     settings = {**OFFLINE_SETTINGS, "memory_limit": memory_limit, "temp_directory": str(spill)}
-    # Spill files hold what was read, so they are encrypted, with a key that only this process has. DuckDB's own
-    # cipher asks for the second setting; without it every run that spills would fail.
-    secrecy = {"temp_file_encryption": "true", "force_mbedtls_unsafe": "true"}
-    connection = duckdb.connect(config={**settings, **secrecy})
+    connection = duckdb.connect(config={**settings, **SECRET_SPILL})
     connection.execute("set TimeZone = 'UTC'")
     # Few checkpoints, since each writes blocks that the next one writes again; but what waits for one stays in memory.
     connection.execute("set checkpoint_threshold = '512MB'")
@@ -197,7 +197,7 @@ def rewrite_database(path: Path) -> None:
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)
     with duckdb.connect(
-        config={**OFFLINE_SETTINGS, "temp_directory": str(path.parent / "spill")}
+        config={**OFFLINE_SETTINGS, **SECRET_SPILL, "temp_directory": str(path.parent / "spill")}
     ) as connection:
         connection.execute(f"attach {quoted(str(path))} as former (read_only)")
         connection.execute(f"attach {quoted(str(new))} as anew (storage_version {quoted(STORAGE_VERSION)})")
@@ -210,11 +210,6 @@ def load_macros(connection: Connection) -> None:
     """Create the temporary macros of sql/macros, which presets and models share."""
     for path in sorted((sql_folder() / "macros").glob("*.sql")):
         connection.execute(path.read_text(encoding="utf-8"))
-
-
-def build_layer(warehouse: Warehouse, layer: str, parameters: Mapping[str, Any]) -> dict[str, int]:
-    """Build every model of a layer in order; returns rows by table."""
-    return {name: warehouse.build(model, parameters) for name, model in find_models(layer).items()}
 
 
 def open_readonly(path: Path) -> Connection:

@@ -4,7 +4,7 @@
     python tests/benchmarks/bench.py --events 1000000 --keep DIR     generated exports are kept and used again
     python tests/benchmarks/bench.py --events 1000000 --profile      which statements take the time
 
-What each row compares, and the figures of a reference machine: docs/BENCHMARKS.md.
+What each row compares: docs/BENCHMARKS.md.
 """
 
 from __future__ import annotations

@@ -45,14 +45,6 @@ def read_rows(connection: Connection, sql: str) -> list[Row]:
     return [dict(zip(columns, map(_plain, values), strict=True)) for values in cursor.fetchall()]
 
 
-def read_columns(connection: Connection, table: str) -> set[str]:
-    """The column names of a table, empty where the database has no such table."""
-    found = connection.execute(
-        "select column_name from information_schema.columns where table_name = $table", {"table": table}
-    ).fetchall()
-    return {name for (name,) in found}
-
-
 def _plain(value: Any) -> Any:
     """A decimal as a float; NaN and infinity, which no chart can show, as None."""
     value = float(value) if isinstance(value, Decimal) else value
