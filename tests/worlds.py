@@ -28,7 +28,7 @@ from journey_mining.runs import RunContext
 from journey_mining.sources.changes import end_changes
 from journey_mining.sources.keys import pads_of
 from journey_mining.sources.load import register_functions
-from journey_mining.warehouse import Warehouse, open_warehouse
+from journey_mining.warehouse import Warehouse, open_warehouse, qualified
 from readable import Row, cells, grid, micros, moment, same_form
 
 MINUTE_US = 60 * 1_000_000
@@ -117,7 +117,7 @@ class Lab:
 
     def reset(self) -> None:
         """Drop every table and create the empty store."""
-        for catalog in ("published", "store", "temp"):
+        for catalog in ("published", "store", "scratch", "temp"):
             for row in self.warehouse.rows(
                 f"select table_name from duckdb_tables() where database_name = '{catalog}'"
             ):
@@ -324,7 +324,7 @@ def _file(count: int, source: str) -> tuple[Any, ...]:
 def _catalog(table: str) -> str:
     found = models().get(table)
     if found is not None:
-        return {"published": "published", "private": "store", "batch": "temp"}[found.kept]
+        return qualified(found).split(".")[0]
     return "store" if table in _STORE_TABLES else "temp" if table.startswith("read_") else "published"
 
 

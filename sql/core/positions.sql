@@ -1,6 +1,6 @@
 -- Where each event stands in its customer's life: session, journey and step.
 -- grain: one row per event_id
--- kept: private
+-- kept: run
 -- renewed: by customer_id
 -- column: event_id          the event
 -- column: customer_id       its customer

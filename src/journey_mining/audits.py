@@ -70,11 +70,12 @@ def _bind_limits(limits: Audits) -> dict[str, Any]:
 def _uniqueness(model: Model, is_renewed: bool) -> Model:
     """The audit that a model's grain line promises."""
     columns = ", ".join(f'"{column}"' for column in model.grain)
+    source = f"temp.main.renewed_{model.name}" if is_renewed and model.kept == "run" else qualified(model)
     among = (
         f"where ({columns}) in (select ({columns}) from temp.main.renewed_{model.name})" if is_renewed else ""
     )
     sql = (
-        f"select {columns}, count(*) as row_count from {qualified(model)} {among} "
+        f"select {columns}, count(*) as row_count from {source} {among} "
         f"group by {columns} having count(*) > 1"
     )
     return replace(model, name=f"unique_{model.name}", sql=sql, purpose=f"One row per key in {model.name}.")

@@ -9,7 +9,7 @@ from journey_mining.mining.crediting import ask_credit, credit_log
 from journey_mining.mining.pain_points import PainRules, find_pain_points
 from journey_mining.warehouse import Warehouse
 
-TIES = ("source", "file_id", "line", "event_id")
+TIES = ("event_ordinal",)
 DRAWS = 200
 ATTRIBUTION = {
     "model": ("varchar", "first, last, last_non_direct, linear, time_decay, position_based, participation, markov or shapley"),

@@ -18,7 +18,7 @@ from journey_mining.errors import ModelError
 
 _GRAIN = re.compile(r"^-- grain: one row per (.+)$", re.MULTILINE)
 _COLUMN = re.compile(r"^-- column: (\w+) +(.+)$", re.MULTILINE)
-_KEPT = re.compile(r"^-- kept: (published|private|batch)$", re.MULTILINE)
+_KEPT = re.compile(r"^-- kept: (published|private|run|batch)$", re.MULTILINE)
 _RENEWED = re.compile(r"^-- renewed: (by \w+)$", re.MULTILINE)
 _FOLLOWS = re.compile(r"^-- follows: (\w+)$", re.MULTILINE)
 _PARAMETER = re.compile(r"\$([a-z_][a-z0-9_]*)")
@@ -41,13 +41,15 @@ class Model:
     columns: dict[str, str]
     """Column -> meaning and unit."""
     kept: str
-    """published: in the analysts' file; private: in the private store; batch: only while files are read."""
+    """published: in the analysts' file; private: in the private store; run: only while a run lasts;
+    batch: only while files are read."""
 
     renewed: str | None = None
     """`by <column>` or `by sums`: how a part of it is computed anew (renewal.py); None: always all of it."""
 
     follows: str | None = None
-    """A model of the same events: a row here changes only when its event, or the event's row there, does."""
+    """A model of the same events: a row here changes only when its event does, or what it takes from the event's row
+    there, under the same column names."""
 
     @property
     def parameters(self) -> set[str]:

@@ -242,8 +242,7 @@ class Renewal:
         read = {name for model in sums for name in model.reads}
         before = [model for model in self._models(CUSTOMER) if model.name in read]
         for model in before:
-            columns = [name for name in self._columns(model) if any(_mentions(one, name) for one in sums)]
-            listed = ", ".join(f'"{name}"' for name in columns)
+            listed = ", ".join(f'"{name}"' for name in self._needed_columns(model, sums))
             parts = [
                 f"select {listed} from {qualified(model)} semi join touched_customers using (customer_id)"
             ]
@@ -252,7 +251,21 @@ class Renewal:
             self._shadow(model.name, " union all ".join(parts))
         for model in sums:
             self._create(f"minus_{model.name}", model.sql, model)
+        for model in before:
+            if model.follows:
+                self._drop([f"{model.name}_before"])
+                self.warehouse.execute(f"alter table temp.main.{model.name} rename to {model.name}_before")
         self._drop(model.name for model in before)
+
+    def _needed_columns(self, model: Model, sums: Iterable[Model]) -> list[str]:
+        """The columns that the counts read, and those that tell whether an event's place has changed."""
+        readers = [one for one in sums if model.name in one.reads]
+        followed = find_models(model.layer)[model.follows].columns if model.follows else {}
+        return [
+            name
+            for name in self._columns(model)
+            if name in followed or any(_mentions(one, name) for one in readers)
+        ]
 
     def narrow(self) -> None:
         """Put the touched part before the tables that the customers' models read."""
@@ -273,13 +286,9 @@ class Renewal:
         for model in find_models(layer).values():
             if model.renewed != CUSTOMER:
                 continue
-            if any(other.follows == model.name for other in self._models(CUSTOMER)):
-                self._shadow(
-                    f"{model.name}_before",
-                    f"select * from {qualified(model)} semi join touched_customers using (customer_id)",
-                )
             self._create(model.name, model.sql, model)
-            counts[model.name] = self._replace_followers(model) if model.follows else self._replace(model)
+            if model.kept != "run":
+                counts[model.name] = self._replace_followers(model) if model.follows else self._replace(model)
         return counts
 
     def _replace(self, model: Model) -> int:
@@ -290,15 +299,18 @@ class Renewal:
         return self._insert(model, model.name)
 
     def _replace_followers(self, model: Model) -> int:
-        """Replace only the rows of events that changed, or whose row in the model that this one follows did."""
-        followed = str(model.follows)
+        """Replace only the rows of events that changed, or that stand elsewhere in the model that this one follows."""
+        followed = find_models(model.layer)[str(model.follows)]
+        columns = ", ".join(f'"{name}"' for name in self._columns(model) if name in followed.columns)
+        now = f"select {columns} from {followed.name}"
+        before = f"select {columns} from {model.name}_before where customer_id is not null"
         self._set(
             "followed_events",
             f"""select event_id from changed_events
-            union all select event_id from (select * from {followed} except select * from {followed}_before)
-            union all select event_id from (select * from {followed}_before except select * from {followed})""",
+            union all select event_id from ({now} except {before})
+            union all select event_id from ({before} except {now})""",
         )
-        self._drop([f"{followed}_before"])
+        self._drop([f"{model.name}_before"])
         self._delete(qualified(model), "event_id", "followed_events")
         self.warehouse.execute(
             f"insert into {qualified(model)} by name from temp.main.{model.name} semi join followed_events using (event_id)"

@@ -1,7 +1,7 @@
-"""The two DuckDB files of a run and what is done with SQL models in them.
+"""The DuckDB files of a run and what is done with SQL models in them.
 
-`published` is the analysts' file, `store` the private one (staged events, identifiers, ledger, quarantine).
-Models name tables plainly; both files are on the search path.
+`published` is the analysts' file, `store` the private one (staged events, identifiers, ledger, quarantine), and
+`scratch` a third one, for what only the run itself needs. Models name tables plainly; all are on the search path.
 """
 
 from __future__ import annotations
@@ -107,15 +107,18 @@ class Warehouse:
             self.execute(f'comment on column {table}."{column}" is {quoted(columns[column])}')
 
     def close(self) -> None:
-        """Checkpoint and close both files."""
+        """Checkpoint and close the files that stay, and remove the one that does not."""
         for name in ("published", "store"):
             self.execute(f"checkpoint {name}")
+        scratch = self.value("select path from duckdb_databases() where database_name = 'scratch'")
         self.connection.close()
+        if scratch:
+            Path(scratch).unlink(missing_ok=True)
 
 
 def qualified(model: Model) -> str:
     """The full name of the model's table."""
-    catalog = {"published": "published", "private": "store", "batch": "temp"}[model.kept]
+    catalog = {"published": "published", "private": "store", "run": "scratch", "batch": "temp"}[model.kept]
     return f"{catalog}.main.{model.name}"
 
 
@@ -181,11 +184,12 @@ def open_warehouse(
     # Few checkpoints, since each writes blocks that the next one writes again; but what waits for one stays in memory.
     connection.execute("set checkpoint_threshold = '512MB'")
     connection.execute(f"set threads = {threads or os.cpu_count() or 1}")
-    for name, path in (("published", published), ("store", store)):
+    scratch = spill / "scratch.duckdb" if str(published) != ":memory:" else published
+    for name, path in (("published", published), ("store", store), ("scratch", scratch)):
         connection.execute(
             f"attach {quoted(str(path))} as {name} (storage_version {quoted(STORAGE_VERSION)})"
         )
-    connection.execute("set search_path = 'published.main,store.main'")
+    connection.execute("set search_path = 'published.main,store.main,scratch.main'")
     connection.execute((sql_folder() / "store" / "tables.sql").read_text(encoding="utf-8"))
     prepare(connection)
     load_macros(connection)

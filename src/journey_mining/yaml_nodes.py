@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import yaml
@@ -19,8 +20,9 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
+@lru_cache(maxsize=64)
 def compose(path: Path, text: str) -> yaml.Node:
-    """The nodes of a document that is a mapping; raises ConfigError."""
+    """The nodes of a document that is a mapping, for reading only; raises ConfigError."""
     try:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:

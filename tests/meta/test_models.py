@@ -12,7 +12,7 @@ from sqlglot import exp
 
 GRAIN = re.compile(r"^-- grain: one row per (.+)$", re.MULTILINE)
 COLUMN = re.compile(r"^-- column: (\w+) +(\S.*)$", re.MULTILINE)
-INTERNAL = re.compile(r"^-- kept: (?:batch|private)$", re.MULTILINE)
+INTERNAL = re.compile(r"^-- kept: (?:batch|private|run)$", re.MULTILINE)
 RANKED = (exp.RowNumber, exp.Lag, exp.Lead, exp.FirstValue, exp.LastValue)
 
 every_model = pytest.mark.parametrize("path", MODELS, ids=relative)

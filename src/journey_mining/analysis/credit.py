@@ -1,8 +1,6 @@
-"""The paths to conversion behind attribution, counted in SQL: by path, by set of channels, or by move."""
+"""The contacts behind attribution, in SQL: what came before each conversion, and before each loss."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from journey_mining.analysis.expressions import counted_events
 from journey_mining.analysis.log import MISSING, EventLog
@@ -13,32 +11,14 @@ NONE = "(none)"
 STEP_LABELS = ("touchpoint", "stage")
 GROUPED_FROM = 10_000
 GROUPS = 1_000
-CONVERTED, LOST = "__converted__", "__lost__"
 _ALIASES = {"campaign": "campaign_name"}
 
 
-@dataclass(frozen=True)
-class CreditQueries:
-    """The queries of one question; all share their common table expressions."""
+def write_credit(log: EventLog, by: str, lookback_us: int | None) -> str:
+    """The query of the contacts on the way to the goal by a column of the events, a row each, in the order of paths.
 
-    paths: str
-    """Converting paths: customer_id, path, conversions, value."""
-    timed: str
-    """One row a converting journey: customer_id, path, times (seconds), converted_at, conversions, value."""
-    sets: str
-    """Sets of channels: customer_id, path, conversions, nulls, value."""
-    moves: tuple[str, ...]
-    """By order 1 to 3: customer_id, context, next, move_count."""
-    shared: str
-    """The common table expressions with which each of them begins, up to `paths`."""
-
-    def briefly(self, query: str, table: str) -> str:
-        """The query on a table that holds `paths`, where several of them are asked."""
-        return query.replace(self.shared, f"with paths as (select * from {table})", 1)
-
-
-def write_credit(log: EventLog, by: str, lookback_us: int | None, max_order: int) -> CreditQueries:
-    """The queries of attribution by a column of the events; raises QueryError for an unknown column.
+    Columns: journey_number (ascending from 1), customer_id, is_converted, worth, goal_us (NULL where lost), label,
+    contact_us. Raises QueryError for an unknown column.
 
     A contact is one value of the column in one session, at its first event; by touchpoint or stage, a journey step
     (a run of steps of a stage). Contacts count up to the journey's first goal, that event's own included unless it
@@ -46,30 +26,31 @@ def write_credit(log: EventLog, by: str, lookback_us: int | None, max_order: int
     never expire: that have not reached it). Bootstraps draw customers, or above 10,000 customers 1,000 random groups
     of them, named customer_id either way.
     """
-    ctes = f"with {_outcomes(log)},\n\n{_touches(log, by, lookback_us)},\n\n{_PATHS}"
-    own = "is_converted"
-    return CreditQueries(
-        paths=f"""{ctes}
-select group_id as customer_id, path, count(*) as conversions, round(sum(worth), 6) as "value"
-from paths
-where {own}
-group by group_id, path""",
-        timed=f"""{ctes}
-select group_id as customer_id, path, times, goal_us / 1000000.0 as converted_at, 1 as conversions, worth as "value"
-from paths
-where {own}""",
-        sets=f"""{ctes}
-select
-    group_id as customer_id,
-    list_sort(list_distinct(path)) as path,
-    count(case when {own} then 1 end) as conversions,
-    count(case when not {own} then 1 end) as nulls,
-    round(sum(worth), 6) as "value"
-from paths
-group by group_id, list_sort(list_distinct(path))""",
-        moves=tuple(f"{ctes},\n\n{_moves(order)}" for order in range(1, max_order + 1)),
-        shared=ctes,
+    source = (
+        _channel_contacts(log)
+        if by == "channel" and not log.is_loaded
+        else _step_contacts(log, by)
+        if by in STEP_LABELS
+        else _event_contacts(log, by)
     )
+    recent = "" if lookback_us is None else f" and o.end_us - c.contact_us <= {lookback_us}"
+    return f"""with {_outcomes(log)},
+
+contacts as (
+{source}
+)
+
+select
+    o.journey_number,
+    o.group_id as customer_id,
+    o.is_converted,
+    o.worth,
+    o.goal_us,
+    coalesce(c.label, {quoted(NONE)}) as label,
+    coalesce(c.contact_us, o.goal_us) as contact_us
+from outcomes as o
+left join contacts as c on o.journey_id = c.journey_id and (not o.is_converted or c.is_before){recent}
+order by o.journey_number, c.place"""
 
 
 def credited_column(by: str) -> str:
@@ -86,35 +67,39 @@ def _outcomes(log: EventLog) -> str:
         if customers <= GROUPED_FROM
         else f"cast(hash(cast(customer_id as varchar)) % {GROUPS} as varchar)"
     )
-    return f"""outcomes as (
+    return f"""grouped as (
+    select *, {group} as group_id
+    from journeys
+    where not is_flagged{"" if never else " and state <> 'open'"}
+),
+
+outcomes as (
     select
         journey_id,
-        {group} as group_id,
+        group_id,
+        row_number() over (order by group_id, journey_id) as journey_number,
         state = 'converted' as is_converted,
         epoch_us(converted_at) as goal_us,
         coalesce(epoch_us(converted_at), epoch_us(ended_at)) as end_us,
         case when state = 'converted' then coalesce("value", 0) else 0 end as worth
-    from journeys
-    where not is_flagged{"" if never else " and state <> 'open'"}
+    from grouped
 )"""
 
 
-def _touches(log: EventLog, by: str, lookback_us: int | None) -> str:
-    recent = "" if lookback_us is None else f"\n        and o.end_us - t.us <= {lookback_us}"
-    source = _step_touches(log, by) if by in STEP_LABELS else _event_touches(log, by)
-    return f"""contacts as (
-{source}
-),
-
-touches as (
-    select t.journey_id, t.label, t.us, t.place
-    from contacts as t
-    inner join outcomes as o on t.journey_id = o.journey_id
-    where (not o.is_converted or t.is_before){recent}
-)"""
+def _channel_contacts(log: EventLog) -> str:
+    """The same as `_event_contacts`, from the table that every run publishes."""
+    log.require_columns(["channel", "journey_id", "session_id"])
+    log.require("channel_contacts")
+    return """    select
+        journey_id,
+        channel as label,
+        epoch_us(contacted_at) as contact_us,
+        contact_number as place,
+        is_before_goal as is_before
+    from channel_contacts"""
 
 
-def _step_touches(log: EventLog, by: str) -> str:
+def _step_contacts(log: EventLog, by: str) -> str:
     log.require("journey_steps")
     runs = (
         "\n    qualify s.stage is distinct from lag(s.stage) over (partition by s.journey_id order by s.step_number)"
@@ -124,7 +109,7 @@ def _step_touches(log: EventLog, by: str) -> str:
     return f"""    select
         s.journey_id,
         s.{by} as label,
-        epoch_us(s.started_at) as us,
+        epoch_us(s.started_at) as contact_us,
         s.step_number as place,
         coalesce(s.step_number < g.goal_step, false) as is_before
     from journey_steps as s
@@ -137,7 +122,7 @@ def _step_touches(log: EventLog, by: str) -> str:
     where s.{by} is not null and s.{by} <> {quoted(MISSING)}{runs}"""
 
 
-def _event_touches(log: EventLog, by: str) -> str:
+def _event_contacts(log: EventLog, by: str) -> str:
     column = credited_column(by)
     log.require_columns([column, "journey_id", "session_id"])
     log.require("events")
@@ -145,7 +130,7 @@ def _event_touches(log: EventLog, by: str) -> str:
     return f"""    select
         e.journey_id,
         e.label,
-        min(e.us) as us,
+        min(e.us) as contact_us,
         row_number() over (partition by e.journey_id order by min(e.us), min(e.tie), e.label) as place,
         min(e.us) <= any_value(o.goal_us) as is_before
     from (
@@ -160,42 +145,3 @@ def _event_touches(log: EventLog, by: str) -> str:
     ) as e
     inner join outcomes as o on e.journey_id = o.journey_id
     group by e.journey_id, e.occasion, e.label"""
-
-
-_PATHS = f"""paths as (
-    select
-        o.journey_id,
-        o.group_id,
-        o.is_converted,
-        o.worth,
-        o.goal_us,
-        coalesce(list(t.label order by t.us, t.place) filter (where t.label is not null), ['{NONE}']) as path,
-        coalesce(list(t.us / 1000000.0 order by t.us, t.place) filter (where t.label is not null), [o.goal_us / 1000000.0])
-            as times
-    from outcomes as o
-    left join touches as t on o.journey_id = t.journey_id
-    group by o.journey_id, o.group_id, o.is_converted, o.worth, o.goal_us
-)"""
-
-
-def _moves(order: int) -> str:
-    """What follows each context of up to `order` contacts, the start and the end among them."""
-    return f"""walked as (
-    select
-        group_id,
-        list_concat(['__start__'], path, [case when is_converted then '{CONVERTED}' else '{LOST}' end]) as walk
-    from paths
-),
-
-placed as (
-    select group_id, walk, unnest(range(2, len(walk) + 1)) as place
-    from walked
-)
-
-select
-    group_id as customer_id,
-    walk[greatest(1, place - {order}):place - 1] as context,
-    walk[place] as next,
-    count(*) as move_count
-from placed
-group by group_id, walk[greatest(1, place - {order}):place - 1], walk[place]"""

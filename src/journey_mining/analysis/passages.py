@@ -11,13 +11,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from journey_mining.analysis.log import EventLog
+from journey_mining.analysis.moments import (
+    LADDER,
+    MOVED,
+    write_answers,
+    write_goals,
+    write_passed,
+    write_questions,
+    write_scores,
+    write_steps,
+    write_waits,
+)
+from journey_mining.analysis.numbering import pair, part
 from journey_mining.warehouse import quoted
 
-LADDER = {"1 hour": 3_600, "1 day": 86_400, "2 days": 172_800, "1 week": 604_800}
-"""Waits for an answer that are compared, seconds."""
 OTHER = "__other__"
-_UNDER_WAY = (0, 3_600, 86_400, 604_800)
-"""Upper ends of the classes of time under way, seconds."""
+_KINDS = ("touchpoint", "loop", "repeat contact", "transition", "wait", "low score")
+"""A kind is its position here, from 1."""
 
 
 _WEIGHTED = f"""once as (
@@ -25,7 +35,7 @@ _WEIGHTED = f"""once as (
         kind,
         place,
         signal,
-        customer_id,
+        customer_number,
         entry_channel,
         under_way,
         is_known,
@@ -34,7 +44,7 @@ _WEIGHTED = f"""once as (
         min(at_us) as first_us,
         max(at_us) as last_us
     from tried
-    group by kind, place, signal, customer_id, entry_channel, under_way, is_known
+    group by kind, place, signal, customer_number, entry_channel, under_way, is_known
 ),
 
 -- A transition is what came next, from one touchpoint alone.
@@ -42,85 +52,56 @@ people as (
     select * from once
     union all
     select
-        'transition' as kind,
+        4 as kind,
         place,
-        case when signal = '{OTHER}' then signal else split_part(place, '; ', 1) || ' → ' || signal end as signal,
+        case when signal <> 0 then {pair(part("place", 2), "signal")} else 0 end as signal,
         * exclude (kind, place, signal)
     from once
-    where kind = 'touchpoint'
+    where kind = 1
 ),
 
+by_signal as (
+    select customer_number, kind, signal, sum(trial_count) as all_count
+    from people
+    where signal <> 0
+    group by customer_number, kind, signal
+),
+
+by_place as (
+    select customer_number, kind, place, sum(trial_count) as all_count
+    from people
+    group by customer_number, kind, place
+),
+
+-- Joined sums, since so many small windows would take several times as long.
 weighted as (
     select
-        *,
-        trial_count / cast(sum(trial_count) over (partition by customer_id, kind, signal) as double) as met,
-        trial_count / cast(sum(trial_count) over (partition by customer_id, kind, place) as double) as there,
-        converted_count / cast(trial_count as double) as converted
-    from people
-)
-
-select
-    kind,
-    place,
-    signal,
-    entry_channel,
-    under_way,
-    is_known,
-    round(sum(met), 9) as met_count,
-    round(sum(met * converted), 9) as met_converted,
-    round(sum(there), 9) as there_count,
-    round(sum(there * converted), 9) as there_converted,
-    min(first_us) as first_us,
-    max(last_us) as last_us
-from weighted
-group by kind, place, signal, entry_channel, under_way, is_known
-order by kind, place, signal, entry_channel, under_way, is_known"""
-
-
-_MOVED = f"""moved as (
-    select
-        'touchpoint' as kind,
-        touchpoint || '; ' || progress as place,
-        next_touchpoint as signal,
-        customer_id,
-        entry_channel,
-        under_way,
-        is_known,
-        is_converted,
-        at_us
-    from passed
+        p.*,
+        p.trial_count / cast(s.all_count as double) as met,
+        p.trial_count / cast(a.all_count as double) as there,
+        p.converted_count / cast(p.trial_count as double) as converted
+    from people as p
+    left join by_signal as s
+        on p.customer_number = s.customer_number and p.kind = s.kind and p.signal = s.signal
+    inner join by_place as a on p.customer_number = a.customer_number and p.kind = a.kind and p.place = a.place
 ),
 
-looped as (
+cells as (
     select
-        'loop' as kind,
-        touchpoint || ' → ' || next_touchpoint || '; ' || progress as place,
-        case
-            when third_touchpoint = touchpoint then touchpoint || ' → ' || next_touchpoint || ' → ' || touchpoint
-            else '{OTHER}'
-        end as signal,
-        customer_id,
+        kind,
+        place,
+        signal,
         entry_channel,
         under_way,
         is_known,
-        is_converted,
-        at_us
-    from passed
-    where next_touchpoint <> '{OTHER}' and next_touchpoint <> touchpoint
-),
-
-repeated as (
-    select
-        'repeat contact' as kind,
-        touchpoint || '; ' || progress as place,
-        case when is_repeated then touchpoint else '{OTHER}' end as signal,
-        customer_id,
-        entry_channel,
-        under_way,
-        is_known,
-        is_converted,
-        at_us
-    from passed
+        coalesce(round(sum(met), 9), 0) as met_count,
+        coalesce(round(sum(met * converted), 9), 0) as met_converted,
+        round(sum(there), 9) as there_count,
+        round(sum(there * converted), 9) as there_converted,
+        min(first_us) as first_us,
+        max(last_us) as last_us
+    from weighted
+    group by kind, place, signal, entry_channel, under_way, is_known
 )"""
 
 
@@ -133,17 +114,23 @@ def write_trials(log: EventLog, within_us: int, way: Sequence[str], one_in: int 
     the way to the goal, the most frequent first: how far customers had come along it in the same sitting is a part of
     the place. `one_in` takes every so many customers, by the hash of their ids.
     """
-    ctes = [_horizon(log, one_in), _goals(), _steps(log, within_us, way), _MOVED]
-    kinds = ["moved", "looped", "repeated"]
     columns = log.columns
     log.require_columns([name for name in ("journey_id", "score", "score_kind") if name in columns])
     log.require("events", "journeys", "journey_steps")
+    ctes, kinds = [_horizon(log, one_in), write_goals()], ["moved", "looped", "repeated"]
+    labels = ["select touchpoint as label from journey_steps"]
+    waits, scores = [], []
     if {"initiator", "object_id", "object_type"} <= columns.keys():
-        ctes += [_questions(log, within_us), _waits(within_us)]
+        ctes.append(write_questions(log))
+        labels.append("select touchpoint from answered")
+        waits = [write_waits(within_us)]
         kinds.append("waited")
     if {"score", "score_kind", "score_min", "score_max"} <= columns.keys():
-        ctes.append(_scores(log, within_us))
+        ctes.append(write_answers(within_us))
+        labels.append("select place from answers")
+        scores = [write_scores(within_us)]
         kinds.append("scored")
+    ctes += [_named(labels, way), write_steps(log), write_passed(within_us), MOVED, *waits, *scores]
     tried = "\n    union all\n".join(f"    select * from {name}" for name in kinds)
     head = ",\n\n".join(ctes)
     return f"""with {head},
@@ -152,7 +139,9 @@ tried as (
 {tried}
 ),
 
-{_WEIGHTED}"""
+{_WEIGHTED},
+
+{_spelled(way)}"""
 
 
 def write_ways(log: EventLog) -> str:
@@ -184,7 +173,13 @@ order by s.touchpoint"""
 def _horizon(log: EventLog, one_in: int) -> str:
     some = "" if one_in == 1 else f" and hash(cast(customer_id as varchar)) % {one_in} = 0"
     return f"""kept as (
-    select journey_id, customer_id, coalesce(entry_channel, '(none)') as entry_channel, epoch_us(started_at) as begun_us
+    select
+        journey_id,
+        customer_id,
+        row_number() over () as journey_number,
+        dense_rank() over (order by customer_id) as customer_number,
+        coalesce(entry_channel, '(none)') as entry_channel,
+        epoch_us(started_at) as begun_us
     from journeys
     where not is_flagged{some}
 ),
@@ -194,186 +189,51 @@ horizon as (
 )"""
 
 
-def _goals() -> str:
-    """A row a customer who reached the goal. A list to search joins quickly, since nobody reaches it often."""
-    return """goals as (
-    select customer_id, min(epoch_us(started_at)) as first_goal_us, list(epoch_us(started_at)) as goals_us
-    from journey_steps
-    where is_goal
-    group by customer_id
-)"""
-
-
-def _reaches(at_us: str, within_us: int) -> str:
-    """Whether the goal is reached within the time after a moment."""
-    return (
-        "coalesce(list_bool_or(list_transform(g.goals_us, "
-        f"lambda goal_us: goal_us >= {at_us} and goal_us <= {at_us} + {within_us})), false)"
-    )
-
-
-def _steps(log: EventLog, within_us: int, way: Sequence[str]) -> str:
-    """Steps with what came directly after, in the same sitting; a return after the inactivity limit is none."""
-    sitting = float(log.settings.get("inactivity_seconds") or 1800)
-    again = "s.repeat_count > 1"
+def _named(labels: Sequence[str], way: Sequence[str]) -> str:
+    """Numbers from 1 for touchpoints and what else is a place, since numbers are counted several times as fast."""
+    every = "\n        union all\n".join(f"        {one}" for one in labels)
     marks = " ".join(f"when {quoted(name)} then {number}" for number, name in enumerate(way, 1))
-    mark = f"case s.touchpoint {marks} else 0 end" if way else "0"
-    names = " ".join(f"when {number} then {quoted(name)}" for number, name in enumerate(way, 1))
-    progress = f"case progress {names} else '' end" if way else "''"
-    return f"""sat as (
-    select
-        s.*,
-        {mark} as mark,
-        sum(cast(coalesce(s.gap_seconds > {sitting}, true) as integer)) over (
-            partition by s.journey_id order by s.step_number rows between unbounded preceding and current row
-        ) as sitting,
-        lead(s.next_touchpoint) over (partition by s.journey_id order by s.step_number) as third_touchpoint,
-        lead(s.next_gap_seconds) over (partition by s.journey_id order by s.step_number) as third_gap_seconds
-    from journey_steps as s
-    where s.journey_id in (select journey_id from kept)
-),
+    mark = f"case label {marks} else 0 end" if way else "0"
+    return f"""named as (
+    select label, row_number() over (order by label) as number, {mark} as mark
+    from (
+{every}
+    )
+    group by label
+)"""
 
-marked as (
-    select
-        *,
-        max(mark) over (
-            partition by journey_id, sitting order by step_number rows between unbounded preceding and current row
-        ) as progress
-    from sat
-),
 
-stepped as (
+def _spelled(way: Sequence[str]) -> str:
+    """The cells with names in the place of numbers."""
+    kinds, ladder = (", ".join(map(quoted, names)) for names in (_KINDS, LADDER))
+    steps = ", ".join(map(quoted, ["", *way]))
+    first, second, third = (part("c.place", back) for back in (2, 1, 0))
+    left, right = (part("c.signal", back) for back in (1, 0))
+    return f"""spelled as (
     select
-        s.journey_id,
-        {progress} as progress,
-        s.step_number,
-        s.customer_id,
-        s.touchpoint,
-        s.is_goal,
+        [{kinds}][c.kind] as kind,
+        case c.kind
+            when 2 then n.names[{first}] || ' → ' || n.names[{second}] || '; ' || n.way[{third} + 1]
+            when 5 then n.names[{first}] || ', ' || n.ladder[{second}]
+            when 6 then n.names[{first}]
+            else n.names[{first}] || '; ' || n.way[{third} + 1]
+        end as place,
         case
-            when s.next_touchpoint is null or s.next_gap_seconds > {sitting} then {quoted(OTHER)}
-            else s.next_touchpoint
-        end as next_touchpoint,
-        case when s.third_gap_seconds <= {sitting} then s.third_touchpoint end as third_touchpoint,
-        {again} as is_repeated,
-        k.entry_channel,
-        {_under_way("(epoch_us(s.started_at) - k.begun_us)")} as under_way,
-        epoch_us(s.ended_at) as at_us
-    from marked as s
-    inner join kept as k on s.journey_id = k.journey_id
-    cross join horizon as h
-    where epoch_us(s.ended_at) + {within_us} <= h.cutoff_us
-),
+            when c.signal = 0 then {quoted(OTHER)}
+            when c.kind = 2
+                then n.names[{left}] || ' → ' || n.names[{right}] || ' → ' || n.names[{left}]
+            when c.kind = 4 then n.names[{left}] || ' → ' || n.names[{right}]
+            when c.kind = 5 then n.names[{left}] || ': no answer within ' || n.ladder[{right}]
+            else n.names[{right}]
+        end as signal,
+        c.* exclude (kind, place, signal)
+    from cells as c
+    cross join (
+        select list(label order by number) as names, [{steps}] as way, [{ladder}] as ladder
+        from named
+    ) as n
+)
 
-passed as (
-    select s.*, coalesce(g.first_goal_us <= s.at_us, false) as is_known, {_reaches("s.at_us", within_us)} as is_converted
-    from stepped as s
-    left join goals as g on s.customer_id = g.customer_id
-    where not s.is_goal
-)"""
-
-
-def _questions(log: EventLog, within_us: int) -> str:
-    """What a customer began (a ticket, say), and when the company first answered."""
-    flagged = "" if log.is_loaded else " and journey_id in (select journey_id from kept)"
-    return f"""asked as (
-    select
-        customer_id,
-        object_type,
-        object_id,
-        any_value(journey_id) as journey_id,
-        arg_min(touchpoint, (occurred_us, touchpoint)) filter (where initiator = 'customer') as touchpoint,
-        min(occurred_us) filter (where initiator = 'customer') as asked_us,
-        list(occurred_us) filter (where initiator = 'company') as answers
-    from events
-    where object_id is not null and journey_id is not null and not coalesce(is_background, false){flagged}
-    group by customer_id, object_type, object_id
-    having min(occurred_us) filter (where initiator = 'customer') is not null
-),
-
-answered as (
-    select
-        a.customer_id,
-        a.touchpoint,
-        k.entry_channel,
-        {_under_way("(a.asked_us - k.begun_us)")} as under_way,
-        a.asked_us,
-        list_min(list_filter(a.answers, lambda one: one > a.asked_us)) - a.asked_us as wait_us
-    from asked as a
-    inner join kept as k on a.journey_id = k.journey_id
-    where a.touchpoint is not null
-)"""
-
-
-def _waits(within_us: int) -> str:
-    """Still without an answer after a while, against answered by then; both are followed from that moment on."""
-    ladder = ", ".join(
-        f"{{'name': {quoted(name)}, 'us': {seconds * 1_000_000}}}" for name, seconds in LADDER.items()
-    )
-    return f"""waiting as (
-    select a.*, l.step.name as ladder_name, a.asked_us + l.step.us as at_us, coalesce(a.wait_us > l.step.us, true) as is_late
-    from answered as a
-    cross join (select unnest([{ladder}]) as step) as l
-    cross join horizon as h
-    where a.asked_us + l.step.us + {within_us} <= h.cutoff_us
-        and exists (select 1 from answered as b where b.touchpoint = a.touchpoint and b.wait_us is not null)
-),
-
-waited as (
-    select
-        'wait' as kind,
-        w.touchpoint || ', ' || w.ladder_name as place,
-        case when w.is_late then w.touchpoint || ': no answer within ' || w.ladder_name else {quoted(OTHER)} end as signal,
-        w.customer_id,
-        w.entry_channel,
-        w.under_way,
-        coalesce(g.first_goal_us <= w.at_us, false) as is_known,
-        {_reaches("w.at_us", within_us)} as is_converted,
-        w.at_us
-    from waiting as w
-    left join goals as g on w.customer_id = g.customer_id
-)"""
-
-
-def _scores(log: EventLog, within_us: int) -> str:
-    """A low score against a better one of the same kind: csat below the top two, nps up to 6, ces below the middle."""
-    top = "score_max - cast(score_max - score_min >= 3 as integer)"
-    return f"""answers as (
-    select
-        e.customer_id,
-        coalesce(e.touchpoint, 'survey') || ' (' || e.score_kind || ')' as place,
-        case e.score_kind
-            when 'nps' then e.score <= 6
-            when 'csat' then e.score < {top}
-            else e.score < (e.score_min + e.score_max) / 2
-        end as is_low,
-        k.entry_channel,
-        {_under_way("(e.occurred_us - k.begun_us)")} as under_way,
-        e.occurred_us as at_us
-    from events as e
-    inner join kept as k on e.journey_id = k.journey_id
-    cross join horizon as h
-    where e.score is not null and e.score_kind is not null and e.occurred_us + {within_us} <= h.cutoff_us
-),
-
-scored as (
-    select
-        'low score' as kind,
-        a.place,
-        case when a.is_low then a.place else {quoted(OTHER)} end as signal,
-        a.customer_id,
-        a.entry_channel,
-        a.under_way,
-        coalesce(g.first_goal_us <= a.at_us, false) as is_known,
-        {_reaches("a.at_us", within_us)} as is_converted,
-        a.at_us
-    from answers as a
-    left join goals as g on a.customer_id = g.customer_id
-)"""
-
-
-def _under_way(span_us: str) -> str:
-    classes = " ".join(
-        f"when {span_us} <= {limit * 1_000_000} then {number}" for number, limit in enumerate(_UNDER_WAY)
-    )
-    return f"case {classes} else {len(_UNDER_WAY)} end"
+select *
+from spelled
+order by kind, place, signal, entry_channel, under_way, is_known"""

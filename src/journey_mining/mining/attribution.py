@@ -6,10 +6,10 @@ so that one bootstrap over customers serves all of them. A share is a convention
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache, cached_property
-from itertools import chain, compress
+from functools import cache
+from itertools import compress
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -20,12 +20,11 @@ from scipy import sparse
 from scipy.special import comb
 
 from journey_mining.errors import MiningError
-from journey_mining.mining.graph import END, START
 from journey_mining.mining.markov import MAX_ORDER
-from journey_mining.mining.removal import MoveSpace, describe_moves
+from journey_mining.mining.paths import Paths, read_paths
+from journey_mining.mining.removal import MoveSpace
 from journey_mining.mining.statistics import FloatArray, Resampling, bootstrap_interval
 
-Path = tuple[str, ...]
 Combine = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 Worth = Callable[[frozenset[str]], float]
 Method = Literal[
@@ -74,72 +73,6 @@ Answer = pd.DataFrame | Unavailable
 
 
 @dataclass(frozen=True, eq=False)
-class _Paths:
-    """Checked paths in a settled order; `days` before the conversion of each contact, None without times."""
-
-    paths: list[Path]
-    days: list[FloatArray | None]
-    conversions: FloatArray
-    nulls: FloatArray
-    value: FloatArray
-    customers: Sequence[Any] | None
-    channels: list[str]
-
-    @cached_property
-    def contacts(self) -> _Contacts:
-        """The contacts of the converting paths, one after the other."""
-        kept = np.flatnonzero(self.conversions)
-        length = np.array([len(self.paths[row]) for row in kept], dtype=np.int64)
-        names = list(chain.from_iterable(self.paths[row] for row in kept))
-        days = [self.days[row] for row in kept]
-        timeless = [np.full(size, np.nan) for size in length]
-        spans = [blank if one is None else one for one, blank in zip(days, timeless, strict=True)]
-        return _Contacts(
-            row=np.repeat(kept, length),
-            start=np.cumsum(length) - length,
-            length=np.repeat(length, length),
-            place=np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length),
-            channel=pd.Categorical(names, categories=self.channels).codes.astype(np.int64),
-            days=np.concatenate(spans) if spans else np.zeros(0),
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class _Contacts:
-    """Contacts of paths: a row each, those of a path next to each other."""
-
-    row: NDArray[np.int64]
-    """Number of the path."""
-    start: NDArray[np.int64]
-    """Where each path begins."""
-    length: NDArray[np.int64]
-    """Contacts of the path."""
-    place: NDArray[np.int64]
-    """Position in the path, from 0."""
-    channel: NDArray[np.int64]
-    """Number of the channel."""
-    days: FloatArray
-    """Days before the conversion, NaN without times."""
-
-    def total(self, numbers: FloatArray) -> FloatArray:
-        """For each contact the sum over its path."""
-        return self._spread(np.add, numbers)
-
-    def highest(self, numbers: FloatArray) -> FloatArray:
-        """For each contact the maximum over its path."""
-        return self._spread(np.maximum, numbers)
-
-    def lowest(self, numbers: FloatArray) -> FloatArray:
-        """For each contact the minimum over its path."""
-        return self._spread(np.minimum, numbers)
-
-    def _spread(self, reduce: np.ufunc, numbers: FloatArray) -> FloatArray:
-        if not len(numbers):
-            return numbers
-        return np.repeat(reduce.reduceat(numbers, self.start), self.length[self.start])
-
-
-@dataclass(frozen=True, eq=False)
 class _Design:
     """What one conversion (or loss) of each path adds to the totals, and what shares follow from totals."""
 
@@ -170,11 +103,15 @@ def attribute_each(
 ) -> dict[Method, Answer]:
     """The answers of several methods, as `attribute` gives them one by one."""
     rules = rules or AttributionRules()
-    read = _read_paths(paths, rules)
+    return attribute_paths(read_paths(paths, rules.repeats == "collapse"), methods, rules)
+
+
+def attribute_paths(read: Paths, methods: Iterable[Method], rules: AttributionRules) -> dict[Method, Answer]:
+    """The answers of several methods for paths that were read."""
     return {method: _answer(read, method, rules) for method in methods}
 
 
-def _answer(read: _Paths, method: Method, rules: AttributionRules) -> Answer:
+def _answer(read: Paths, method: Method, rules: AttributionRules) -> Answer:
     if not read.conversions.sum():
         return Unavailable("no path converts")
     design = _build_design(read, method, rules)
@@ -188,7 +125,7 @@ def _answer(read: _Paths, method: Method, rules: AttributionRules) -> Answer:
     if not np.isfinite(share).all():
         return Unavailable("no channel makes a difference to the conversions")
     rows, counts = sparse.vstack([design.converted, design.lost]), np.r_[weights, read.nulls]
-    twice = read.customers and [*read.customers, *read.customers]
+    twice = None if read.customers is None else np.concatenate([read.customers, read.customers])
     if twice is None and weights is read.value:
         return Unavailable("an interval of value needs the customer of each path")
     low, high = bootstrap_interval(rows, design.share, counts=counts, customers=twice, plan=rules.resampling)
@@ -196,7 +133,7 @@ def _answer(read: _Paths, method: Method, rules: AttributionRules) -> Answer:
     return pd.DataFrame(columns | {"share": share, "low": low, "high": high} | design.extra(totals))
 
 
-def _credit(read: _Paths, design: _Design, share: FloatArray) -> dict[str, FloatArray]:
+def _credit(read: Paths, design: _Design, share: FloatArray) -> dict[str, FloatArray]:
     """Conversions and value of each channel: path by path, or for a model as it shares the conversions."""
     if not design.carries_value:
         return {"conversions": share * read.conversions.sum(), "value": share * read.value.sum()}
@@ -218,11 +155,11 @@ def estimate_removal(
     P = (I - Q)^-1 r at the start; effect(c) = 1 - P(what leads to c leads to no conversion) / P. Exact, not simulated.
     """
     rules = rules or AttributionRules()
-    read = _read_paths(paths, rules)
+    read = read_paths(paths, rules.repeats == "collapse")
     if not read.conversions.sum():
         raise MiningError("Nothing can be removed from paths of which none converts.")
-    moves = describe_moves(read.paths, rules.order)
-    space = MoveSpace.build(list(moves.columns), rules.order, read.channels)
+    moves = read.count_moves(rules.order)
+    space = MoveSpace.build(moves.columns, rules.order, read.channels)
     totals = np.asarray(read.conversions @ moves.converted + read.nulls @ moves.lost)
     probability, effects = space.remove(totals)
     return probability, pd.Series(effects, index=read.channels)
@@ -246,73 +183,7 @@ def shapley_values(
     return pd.DataFrame({"value": values[0], "error": errors[0]}, index=pd.Index(names))
 
 
-def _read_paths(frame: pd.DataFrame, rules: AttributionRules) -> _Paths:
-    """The checked paths, sorted, so that the order of rows decides nothing."""
-    lacking = sorted({"path", "conversions"} - set(frame.columns))
-    if lacking:
-        raise MiningError("The paths lack columns.", expected=", ".join(lacking))
-    counts = {name: _read_counts(frame, name) for name in ("conversions", "nulls", "value")}
-    paths = [tuple(one) if isinstance(one, tuple | list | np.ndarray) else () for one in frame["path"]]
-    names = set(chain.from_iterable(paths))
-    if not all(paths) or not all(isinstance(name, str) for name in names) or names & {START, END}:
-        raise MiningError("A path is a tuple of one or more channels.", found="an empty one, or other things")
-    if ((counts["value"] != 0) & (counts["conversions"] == 0)).any():
-        raise MiningError("Value belongs to conversions.", found="a path with value and without a conversion")
-    days = _read_days(frame, paths)
-    if rules.repeats == "collapse":
-        kept = [[i for i, one in enumerate(path) if path[i + 1 : i + 2] != (one,)] for path in paths]
-        paths = [tuple(path[i] for i in places) for path, places in zip(paths, kept, strict=True)]
-        days = [one if one is None else one[places] for one, places in zip(days, kept, strict=True)]
-    customers = list(frame["customer_id"]) if "customer_id" in frame.columns else None
-    numbers = [column.tolist() for column in counts.values()]
-    keys = zip(paths, *numbers, map(str, customers or paths), map(_spell_days, days), strict=True)
-    rows = [row for row, _ in sorted(enumerate(keys), key=lambda pair: pair[1])]
-    return _Paths(
-        paths=[paths[row] for row in rows],
-        days=[days[row] for row in rows],
-        **{name: column[rows] for name, column in counts.items()},
-        customers=customers and [customers[row] for row in rows],
-        channels=sorted(names),
-    )
-
-
-def _spell_days(days: FloatArray | None) -> bytes:
-    """What days sort by."""
-    return b"" if days is None else days.tobytes()
-
-
-def _read_counts(frame: pd.DataFrame, name: str) -> FloatArray:
-    """A column of numbers, 0 where it is missing; counts must be whole and not negative."""
-    if name not in frame.columns:
-        return np.zeros(len(frame))
-    numbers = np.asarray(pd.to_numeric(frame[name]).fillna(0), dtype=np.float64)
-    is_wrong = ~np.isfinite(numbers) if name == "value" else ~((numbers >= 0) & (numbers % 1 == 0))
-    if is_wrong.any():
-        raise MiningError(f"The column {name} holds what it cannot.", found=f"{numbers[is_wrong][0]:g}")
-    return numbers
-
-
-def _read_days(frame: pd.DataFrame, paths: list[Path]) -> list[FloatArray | None]:
-    """Days from each contact to the conversion, None for a path without times."""
-    if "times" not in frame.columns or frame.empty:
-        return [None] * len(frame)
-    times = [list(one) if isinstance(one, tuple | list | np.ndarray) else [] for one in frame["times"]]
-    if any(one and len(one) != len(path) for one, path in zip(times, paths, strict=True)):
-        raise MiningError("A path needs one time a contact.", found="another number of times")
-    ends: list[Any] = list(frame["converted_at"]) if "converted_at" in frame.columns else [None] * len(frame)
-    pairs = zip(times, ends, strict=True)
-    spans = [[*one, one[-1] if pd.isna(end) else end] if one else [] for one, end in pairs]
-    flat = pd.Series(list(chain.from_iterable(spans)))
-    if not pd.api.types.is_numeric_dtype(flat):
-        flat = (pd.to_datetime(flat, utc=True) - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
-    seconds = np.split(flat.to_numpy(np.float64), np.cumsum([len(span) for span in spans])[:-1])
-    days = [(one[-1] - one[:-1]) / 86_400 if len(one) else None for one in seconds]
-    if any(one is not None and not (one >= 0).all() for one in days):
-        raise MiningError("A contact has a missing time, or one after its conversion.")
-    return days
-
-
-def _build_design(read: _Paths, method: Method, rules: AttributionRules) -> _Design | Unavailable:
+def _build_design(read: Paths, method: Method, rules: AttributionRules) -> _Design | Unavailable:
     """The totals and shares of a method; raises MiningError for one that there is not."""
     if method == "markov":
         return _design_markov(read, rules)
@@ -320,22 +191,27 @@ def _build_design(read: _Paths, method: Method, rules: AttributionRules) -> _Des
         return _design_rate_game(read, rules)
     if method not in METHODS:
         raise MiningError("There is no such method.", found=str(method), expected=", ".join(METHODS))
-    timed = [days is not None for days, count in zip(read.days, read.conversions, strict=True) if count]
-    if method == "time_decay" and not all(timed):
-        return Unavailable(f"{timed.count(False)} of {len(timed)} converting paths have no times")
+    if method == "time_decay":
+        of_converting = read.converting
+        timeless = np.isnan(of_converting.days[of_converting.starts])
+        if timeless.any():
+            return Unavailable(f"{timeless.sum()} of {len(timeless)} converting paths have no times")
     return _design_credits(read, method, rules)
 
 
-def _design_credits(read: _Paths, method: Method, rules: AttributionRules) -> _Design:
+def _design_credits(read: Paths, method: Method, rules: AttributionRules) -> _Design:
     """Credit path by path. The last total is the conversions, of which shares are taken."""
-    size, contacts = len(read.channels), read.contacts
+    size, contacts = len(read.channels), read.converting
     converting = np.flatnonzero(read.conversions)
-    weights = _weigh_contacts(contacts, method, rules, read.channels)
+    weights = _weigh_contacts(contacts, method, rules)
     entries = (
         np.r_[weights, np.ones(len(converting))],
-        (np.r_[contacts.row, converting], np.r_[contacts.channel, np.full(len(converting), size)]),
+        (
+            np.r_[converting[contacts.path], converting],
+            np.r_[contacts.channel, np.full(len(converting), size)],
+        ),
     )
-    shape = (len(read.paths), size + 1)
+    shape = (len(read.conversions), size + 1)
     converted = sparse.csr_array(entries, shape=shape)
 
     def share(totals: FloatArray) -> FloatArray:
@@ -345,9 +221,7 @@ def _design_credits(read: _Paths, method: Method, rules: AttributionRules) -> _D
     return _Design(converted, sparse.csr_array(shape), share, lambda totals: exact, carries_value=True)
 
 
-def _weigh_contacts(
-    contacts: _Contacts, method: str, rules: AttributionRules, channels: Sequence[str]
-) -> FloatArray:
+def _weigh_contacts(contacts: Paths, method: str, rules: AttributionRules) -> FloatArray:
     """The credit of each contact of the converting paths; sums to 1 a path (participation: to its number of channels).
 
     Shapley's value of the conversions of paths within a set is an equal share for each channel of a path, whatever
@@ -355,7 +229,7 @@ def _weigh_contacts(
     """
     place, last = contacts.place, contacts.length - 1
     if method in ("first", "last", "last_non_direct"):
-        chosen = _find_credited(contacts, method, rules, channels)
+        chosen = _find_credited(contacts, method, rules)
         return np.asarray(place == chosen, dtype=np.float64)
     if method == "linear":
         weights = np.ones(len(place))
@@ -367,28 +241,28 @@ def _weigh_contacts(
         weights = np.exp2(-(contacts.days - contacts.lowest(contacts.days)) / rules.half_life_days)
     else:
         weights = np.zeros(len(place))
-        weights[np.unique(contacts.row * len(channels) + contacts.channel, return_index=True)[1]] = 1
+        weights[
+            np.unique(contacts.path * len(contacts.channels) + contacts.channel, return_index=True)[1]
+        ] = 1
     return weights if method == "participation" else weights / contacts.total(weights)
 
 
-def _find_credited(
-    contacts: _Contacts, method: str, rules: AttributionRules, channels: Sequence[str]
-) -> FloatArray:
+def _find_credited(contacts: Paths, method: str, rules: AttributionRules) -> FloatArray:
     """The place of the contact that has it all; the last one where nothing within the lookback is not direct."""
     last = (contacts.length - 1).astype(np.float64)
     if method != "last_non_direct":
         return np.zeros(len(last)) if method == "first" else last
     direct = {channel.casefold() for channel in rules.direct}
-    is_direct = np.array([channel.casefold() in direct for channel in channels])[contacts.channel]
+    is_direct = np.array([channel.casefold() in direct for channel in contacts.channels])[contacts.channel]
     too_early = contacts.highest(np.where(contacts.days > rules.lookback_days, contacts.place, -1))
     found = contacts.highest(np.where(~is_direct & (contacts.place > too_early), contacts.place, -1))
     return np.where(found >= 0, found, last)
 
 
-def _design_markov(read: _Paths, rules: AttributionRules) -> _Design:
+def _design_markov(read: Paths, rules: AttributionRules) -> _Design:
     """Moves as totals; shares are the removal effects, normalised."""
-    moves = describe_moves(read.paths, rules.order)
-    space = MoveSpace.build(list(moves.columns), rules.order, read.channels)
+    moves = read.count_moves(rules.order)
+    space = MoveSpace.build(moves.columns, rules.order, read.channels)
 
     def share(totals: FloatArray) -> FloatArray:
         effects = np.array([space.remove(row)[1] for row in totals])
@@ -400,12 +274,12 @@ def _design_markov(read: _Paths, rules: AttributionRules) -> _Design:
     )
 
 
-def _design_rate_game(read: _Paths, rules: AttributionRules) -> _Design:
+def _design_rate_game(read: Paths, rules: AttributionRules) -> _Design:
     """Sets of channels as totals, converted and lost; shares are Shapley values of the conversion rate."""
-    places, sets = pd.factorize(pd.Series([tuple(sorted(set(path))) for path in read.paths]))
+    places, sets = pd.factorize(pd.Series(read.list_sets()))
     rows, ones, shape = np.arange(len(places)), np.ones(len(places)), (len(places), 2 * len(sets))
     converted, lost = (sparse.csr_array((ones, (rows, places + n)), shape=shape) for n in (0, len(sets)))
-    members = np.array([[channel in one for channel in read.channels] for one in sets])
+    members = np.array([[channel in one for channel in range(len(read.channels))] for one in sets])
     coalitions, combine = _plan_coalitions(len(read.channels), PERMUTATIONS, rules.resampling.seed)
     within = (members.astype(float) @ ~coalitions.T == 0).astype(float)
 

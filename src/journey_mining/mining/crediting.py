@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import Field, ValidationError
-from scipy import sparse
 
 from journey_mining.analysis import credit
-from journey_mining.analysis.credit import CreditQueries, write_credit
+from journey_mining.analysis.credit import write_credit
 from journey_mining.analysis.expressions import span_us
 from journey_mining.analysis.log import EventLog, nearest
 from journey_mining.config import Parameters
@@ -22,16 +21,13 @@ from journey_mining.mining.attribution import (
     AttributionRules,
     Method,
     Unavailable,
-    attribute_each,
+    attribute_paths,
 )
 from journey_mining.mining.markov import MAX_ORDER
-from journey_mining.mining.removal import CONVERTED, LOST, MoveSpace
-from journey_mining.mining.statistics import Resampling, bootstrap_interval
+from journey_mining.mining.paths import Paths
+from journey_mining.mining.statistics import Resampling
 
-TIMED: tuple[Method, ...] = ("last_non_direct", "time_decay")
-SETS: tuple[Method, ...] = ("participation", "shapley")
 COLUMNS = ["conversions", "value", "share", "low", "high", "removal_effect", "sampling_error"]
-_ENDS = {credit.CONVERTED: CONVERTED, credit.LOST: LOST}
 
 
 class CreditQuestion(Parameters):
@@ -89,39 +85,32 @@ def credit_log(log: EventLog, question: CreditQuestion) -> tuple[pd.DataFrame, s
     """
     methods = list_methods(question.model)
     lookback = None if question.lookback is None else span_us(question.lookback, "lookback")
-    queries = write_credit(log, question.by, lookback, question.order)
-    moves = queries.moves[question.order - 1]
-    read = _reader(log, queries, shares=len(methods) > 1)
-    parts = []
-    answers: dict[Method, Answer] = {}
-    for query in dict.fromkeys(_query_of(queries, method) for method in methods if method != "markov"):
-        asked = [m for m in methods if m != "markov" and _query_of(queries, m) == query]
-        answers |= attribute_each(_as_paths(read(query)), asked, question.rules())
-    for method in methods:
-        if method == "markov":
-            answer = credit_moves(read(moves), read(queries.paths), question.rules())
-        else:
-            answer = answers[method]
-        people = read(moves if method == "markov" else _query_of(queries, method))["customer_id"].nunique()
-        parts.append(_describe(answer, method, question.by, has_interval=people > 1))
-    log.connection.execute("drop table if exists temp.main.credited_paths")
-    found = pd.concat(parts, ignore_index=True)
-    return found, moves if methods == ["markov"] else _query_of(queries, methods[0])
+    query = write_credit(log, question.by, lookback)
+    paths = gather_paths(log.read(query))
+    answers = attribute_paths(paths, methods, question.rules())
+    has_interval = paths.customers is not None and len(np.unique(paths.customers)) > 1
+    parts = [_describe(answers[method], method, question.by, has_interval) for method in methods]
+    return pd.concat(parts, ignore_index=True), query
 
 
-def _reader(log: EventLog, queries: CreditQueries, shares: bool) -> Callable[[str], pd.DataFrame]:
-    """Reads each query once; several models share the paths, in a temporary table."""
-    frames: dict[str, pd.DataFrame] = {}
-    if shares:
-        log.read(f"create or replace temporary table credited_paths as {queries.shared} select * from paths")
-
-    def read(query: str) -> pd.DataFrame:
-        if query not in frames:
-            asked = queries.briefly(query, "credited_paths") if shares else query
-            frames[query] = log.read(f"select * from ({asked}) order by all")
-        return frames[query]
-
-    return read
+def gather_paths(contacts: pd.DataFrame) -> Paths:
+    """The paths of analysis.credit's contacts: each journey one, converted or lost."""
+    number = contacts["journey_number"].to_numpy(dtype=np.int64)
+    journeys = contacts[np.diff(number, prepend=0) > 0]
+    channel, channels = pd.factorize(contacts["label"], sort=True)
+    customers, _ = pd.factorize(journeys["customer_id"], sort=True)
+    is_converted = journeys["is_converted"].to_numpy(dtype=np.float64)
+    ahead_us = (contacts["goal_us"] - contacts["contact_us"]).to_numpy(dtype=np.float64, na_value=np.nan)
+    return Paths(
+        channels=list(channels),
+        path=number - 1,
+        channel=channel.astype(np.int64),
+        days=ahead_us / 86_400e6,
+        conversions=is_converted,
+        nulls=1 - is_converted,
+        value=journeys["worth"].to_numpy(dtype=np.float64),
+        customers=customers,
+    )
 
 
 def list_methods(model: str | Sequence[str]) -> list[Method]:
@@ -138,63 +127,6 @@ def list_methods(model: str | Sequence[str]) -> list[Method]:
     if not wanted:
         raise QueryError("No model is asked.", expected=", ".join(METHODS))
     return wanted
-
-
-def _query_of(queries: CreditQueries, method: Method) -> str:
-    if method == "markov":
-        return queries.moves[0]
-    return queries.timed if method in TIMED else queries.sets if method in SETS else queries.paths
-
-
-def _as_paths(frame: pd.DataFrame) -> pd.DataFrame:
-    """Lists as tuples, in the form that mining.attribution reads."""
-    lists = {name: [tuple(one) for one in frame[name]] for name in ("path", "times") if name in frame}
-    return frame.assign(**{name: pd.Series(one, dtype=object) for name, one in lists.items()})
-
-
-def credit_moves(moves: pd.DataFrame, converting: pd.DataFrame, rules: AttributionRules) -> Answer:
-    """The Markov answer of counted moves (customer_id, context, next, move_count), as `attribute` gives it of paths.
-
-    `converting` has the conversions and their value. Equal to `attribute(paths, "markov")` on the same paths.
-    """
-    conversions, value = float(converting["conversions"].sum()), float(converting["value"].sum())
-    if not conversions:
-        return Unavailable("no path converts")
-    steps = [
-        (tuple(context), _ENDS.get(to, to))
-        for context, to in zip(moves["context"], moves["next"], strict=True)
-    ]
-    columns = sorted(set(steps))
-    number = {step: place for place, step in enumerate(columns)}
-    channels = sorted({to for _, to in columns} - set(_ENDS.values()))
-    space = MoveSpace.build(columns, rules.order, channels)
-    codes, names = pd.factorize(moves["customer_id"], sort=True)
-    counts = moves["move_count"].to_numpy(np.float64)
-    cells = sparse.coo_array(
-        (counts, (codes, [number[step] for step in steps])), shape=(len(names), len(columns))
-    )
-    totals = np.asarray(cells.sum(axis=0)).ravel()
-
-    def share(drawn: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        effects = np.array([space.remove(row)[1] for row in drawn])
-        sums = effects.sum(axis=1, keepdims=True)
-        return effects / np.where(sums > 0, sums, np.nan)
-
-    shares = share(totals[None, :])[0]
-    if not np.isfinite(shares).all():
-        return Unavailable("no channel makes a difference to the conversions")
-    plan = rules.resampling
-    low, high = bootstrap_interval(cells.tocsr(), share, customers=list(names), plan=plan)
-    found = {
-        "channel": channels,
-        "conversions": shares * conversions,
-        "value": shares * value,
-        "share": shares,
-        "low": low,
-        "high": high,
-        "removal_effect": space.remove(totals)[1],
-    }
-    return pd.DataFrame(found)
 
 
 def _describe(answer: Answer, method: Method, by: str, has_interval: bool) -> pd.DataFrame:

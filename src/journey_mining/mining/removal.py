@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
-from journey_mining.mining.markov import Context, list_moves
+from journey_mining.mining.markov import Context
 from journey_mining.mining.statistics import FloatArray
 
 CONVERTED, LOST = "\0converted", "\0lost"
@@ -22,22 +22,9 @@ _DENSE_STATES = 1200
 class Moves:
     """Moves (context, next) as columns, and how often each path makes them when it converts and when it is lost."""
 
-    columns: dict[tuple[Context, str], int]
+    columns: list[tuple[Context, str]]
     converted: Any
     lost: Any
-
-
-def describe_moves(paths: Sequence[Context], order: int) -> Moves:
-    """The moves of the paths, each of which ends in conversion or in loss."""
-    columns: dict[tuple[Context, str], int] = {}
-    designs = []
-    for end in (CONVERTED, LOST):
-        moves = [(row, move) for row, path in enumerate(paths) for move in list_moves(path, order, end)]
-        places = [columns.setdefault(move, len(columns)) for _, move in moves]
-        designs.append(sparse.coo_array((np.ones(len(moves)), ([row for row, _ in moves], places))))
-    for design in designs:
-        design.resize((len(paths), len(columns)))
-    return Moves(columns, designs[0].tocsr(), designs[1].tocsr())
 
 
 @dataclass(frozen=True, eq=False)

@@ -172,7 +172,7 @@ def bootstrap_interval(
     statistic: Callable[[FloatArray], FloatArray],
     *,
     counts: ArrayLike | None = None,
-    customers: Sequence[Any] | None = None,
+    customers: Sequence[Any] | NDArray[Any] | None = None,
     plan: Resampling | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """Low and high ends (percentiles; Efron 1979) of a statistic of totals, customers drawn with replacement.
@@ -339,9 +339,10 @@ def _estimate_mean(known: FloatArray) -> Estimate:
     return Estimate(float(known.mean()), float(low), float(high), len(known))
 
 
-def _sum_by_customer(rows: Any, customers: Sequence[Any]) -> tuple[Any, FloatArray]:
+def _sum_by_customer(rows: Any, customers: Sequence[Any] | NDArray[Any]) -> tuple[Any, FloatArray]:
     """The summed rows of each customer, in sorted order, and a one for each."""
-    codes, names = pd.factorize(np.asarray(customers, dtype=object), sort=True)
+    known = customers if isinstance(customers, np.ndarray) else np.asarray(customers, dtype=object)
+    codes, names = pd.factorize(known, sort=True)
     if (codes < 0).any():
         raise MiningError(
             "A bootstrap over customers needs the customer of every row.", found="a row without"
