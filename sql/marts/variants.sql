@@ -11,13 +11,28 @@
 -- column: cumulative_share            share of all journeys in this variant and the more frequent ones
 -- column: median_throughput_seconds   exact median from first to last contact, seconds
 -- column: variant_rank                1 is the most frequent
-with timed as (
+-- The median of one journey is its own: grouping all of them would take several times as long.
+with repeated as (
+    select variant_id
+    from variant_counts
+    where journey_count > 1
+),
+
+timed as (
     select
-        variant_id,
-        median(throughput_seconds) as median_throughput_seconds
-    from journeys
-    where not is_flagged
-    group by variant_id
+        j.variant_id,
+        median(j.throughput_seconds) as median_throughput_seconds
+    from journeys as j
+    inner join repeated as r on j.variant_id = r.variant_id
+    where not j.is_flagged
+    group by j.variant_id
+    union all
+    select
+        j.variant_id,
+        j.throughput_seconds as median_throughput_seconds
+    from journeys as j
+    left join repeated as r on j.variant_id = r.variant_id
+    where not j.is_flagged and r.variant_id is null
 ),
 
 ranked as (

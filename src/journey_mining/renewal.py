@@ -335,23 +335,32 @@ class Renewal:
             self._merge(model)
 
     def _merge(self, model: Model) -> None:
-        keys = ", ".join(f'"{name}"' for name in model.grain)
+        """Replace the counts of the keys that touched customers take or took part in."""
+        keys = [f'"{name}"' for name in model.grain]
         kinds = {name: kind for name, kind in self._columns(model).items() if name not in model.grain}
-        listed = ", ".join(f'"{name}"' for name in kinds)
-        negated = ", ".join(f'-"{name}" as "{name}"' for name in kinds)
+        listed = ", ".join([*keys, *(f'"{name}"' for name in kinds)])
+        negated = ", ".join([*keys, *(f'-"{name}" as "{name}"' for name in kinds)])
         summed = ", ".join(f'cast(sum("{name}") as {kind}) as "{name}"' for name, kind in kinds.items())
         remaining = " or ".join(f'sum("{name}") <> 0' for name in kinds)
+        same = " and ".join(f"m.{key} is not distinct from k.{key}" for key in keys)
+        table, touched = qualified(model), f"keys_{model.name}"
+        self._set(
+            touched,
+            f"select {', '.join(keys)} from plus_{model.name} union all select {', '.join(keys)} from minus_{model.name}",
+        )
         self._shadow(
             f"merged_{model.name}",
-            f"""select {keys}, {summed} from (
-                select {keys}, {listed} from {qualified(model)}
-                union all select {keys}, {listed} from plus_{model.name}
-                union all select {keys}, {negated} from minus_{model.name}
-            ) group by {keys} having {remaining}""",
+            f"""select {", ".join(keys)}, {summed} from (
+                select {listed} from {table} as m where exists (select 1 from {touched} as k where {same})
+                union all select {listed} from plus_{model.name}
+                union all select {negated} from minus_{model.name}
+            ) group by {", ".join(keys)} having {remaining}""",
         )
-        self.warehouse.execute(f"delete from {qualified(model)}")
-        self.warehouse.execute(f"insert into {qualified(model)} by name from merged_{model.name}")
-        self._drop(f"{part}_{model.name}" for part in ("plus", "minus", "merged"))
+        self.warehouse.execute(
+            f"delete from {table} as m where exists (select 1 from {touched} as k where {same})"
+        )
+        self.warehouse.execute(f"insert into {table} by name from merged_{model.name}")
+        self._drop(f"{part}_{model.name}" for part in ("plus", "minus", "merged", "keys"))
 
     def _end_narrowing(self) -> None:
         self._drop(("identity_customers", "identities", "staged_events"))
