@@ -1,7 +1,7 @@
 """Pain points and moments of delight: what customers met who then converted less, or more, than comparable ones.
 
 At stake = customers who met the signal x max(0, conversion of comparable customers without it - with it). Comparable
-customers were at the same place (hence in the same stage), had entered through the same channel, were under way for as
+customers were at the same place (hence in the same stage; `_match` says which of them count), had entered through the same channel, were under way for as
 long, and had or had not reached the goal before; both are followed for the same time. It is a difference between
 groups, no proof of a cause. A touchpoint that names an error is also an incident when customers met it in one span of
 days far more often than on other days (mining.incidents); what it cost is then estimated in the same way.
@@ -50,6 +50,8 @@ class PainRules(Parameters):
     """Share of claims that may be false (Benjamini and Hochberg 1995), over pain points and delights together."""
     minimum_burst: float = Field(3, ge=1)
     """How many times as often as on other days an error must be met to be an incident."""
+    obstacles: tuple[str, ...] = ()
+    """Touchpoints that happen to customers, who do not choose them, beside those that name an error."""
     way_share: float = Field(0.5, gt=0, le=1)
     """A touchpoint that so many of the converted journeys came by is on the way to the goal: neither pain nor delight."""
     max_customers: int = Field(40_000, ge=1_000)
@@ -75,10 +77,9 @@ def estimate_pain_points(
     those of the error at any time; it is claimed for being so frequent, whatever it cost.
     """
     rules = rules or PainRules()
-    matched = _match(trials, ways, rules)
-    if matched.empty:
+    if trials.empty:
         return pd.DataFrame(columns=COLUMNS)
-    found = _add_incidents(_compare(matched), incidents)
+    found = _add_incidents(_match(trials, ways, rules), incidents)
     found = found[found["customers"] >= rules.min_customers].reset_index(drop=True)
     if found.empty:
         return pd.DataFrame(columns=COLUMNS)
@@ -158,37 +159,72 @@ def _find_incidents(log: EventLog, ways: pd.DataFrame, one_in: int) -> pd.DataFr
 
 
 def _match(trials: pd.DataFrame, ways: pd.DataFrame, rules: PainRules) -> pd.DataFrame:
-    """Cells of candidates, each beside the customers of the same cell without the signal."""
-    cell = ["kind", "place", "entry_channel", "under_way", "is_known"]
-    sums = trials.groupby(cell, as_index=False)[["there_count", "there_converted"]].sum()
-    cells = trials.merge(sums, on=cell, suffixes=("", "_all"))
-    cells["other_count"] = cells["there_count_all"] - cells["there_count"]
-    cells["other_converted"] = (cells["there_converted_all"] - cells["there_converted"]).clip(lower=0)
+    """One row a candidate: the customers who met it beside comparable ones without it, with p-value.
+
+    What happens to customers is compared with everybody else at the place. What they choose is a pain when they convert
+    less than those who did not go on towards the goal there either, and a delight when they convert more than those who
+    went on at all: whoever chose it had neither left nor taken the next step of the way. Who turned to a contact of a
+    stage after the goal's was on another errand, and is not compared.
+    """
     goals = set(ways.loc[ways["is_goal"], "touchpoint"])
     common = goals | set(ways.loc[ways["way_share"] >= rules.way_share, "touchpoint"])
     after = set(ways.loc[ways["is_after_goal"], "touchpoint"])
-    return cells[(cells["signal"] != OTHER) & ~_is_no_candidate(cells, goals, common, after)]
+    last = trials["signal"].str.split(" → ").str[-1]
+    is_choice = trials["kind"].isin(["touchpoint", "transition"])
+    happens = last.isin(rules.obstacles) | last.map(lambda name: bool(_ERROR.search(name)))
+    asked = trials.loc[trials["kind"] == "wait", "place"].astype(str).str.rsplit(", ", n=1).str[0]
+    is_no_candidate = _is_no_candidate(trials, common, goals, after, set(asked))
+    is_candidate = (trials["signal"] != OTHER) & ~is_no_candidate
+    chosen = is_candidate & is_choice & ~happens
+    everybody = _compare(trials[is_candidate & ~chosen], trials)
+    same_errand = is_choice & ~last.isin(after)
+    stayed = _compare(trials[chosen], trials[same_errand & ~last.isin(common)])
+    moved = _compare(trials[chosen], trials[same_errand & (trials["signal"] != OTHER)])
+    stayed = stayed[stayed["difference"] >= 0]
+    moved = moved[~_names(moved).isin(_names(stayed))]
+    moved["p_value"] = moved["p_value"].where(moved["difference"] < 0, 1.0)
+    return pd.concat([everybody, stayed, moved], ignore_index=True)
 
 
-def _is_no_candidate(cells: pd.DataFrame, goals: set[str], common: set[str], after: set[str]) -> FlagArray:
+def _names(found: pd.DataFrame) -> pd.Index[Any]:
+    return pd.MultiIndex.from_frame(found[["kind", "signal"]])
+
+
+def _is_no_candidate(
+    cells: pd.DataFrame, common: set[str], goals: set[str], after: set[str], asked: set[str]
+) -> FlagArray:
     """Whether a signal is a part of the way (a goal, or what most converted journeys came by) or of another errand.
 
-    A contact of a stage after the goal's, such as a look at an order, says what customers came for, not what they met.
+    A contact of a stage after the goal's, such as a look at an order, says what customers came for, not what they met;
+    repeated it is a candidate only where customers ask the company something.
     """
     answers = []
-    for kind, place, signal in zip(cells["kind"], cells["place"], cells["signal"], strict=True):
+    for kind, signal in zip(cells["kind"], cells["signal"], strict=True):
         names = str(signal).split(" → ")
         if kind in ("touchpoint", "transition"):
             answers.append(names[-1] in common | after)
         elif kind == "loop":
             answers.append(set(names) <= common or bool(set(names) & goals))
         else:
-            answers.append(kind == "repeat contact" and place in common)
+            answers.append(kind == "repeat contact" and signal in common | (after - asked))
     return np.array(answers, dtype=np.bool_)
 
 
-def _compare(cells: pd.DataFrame) -> pd.DataFrame:
-    """One row a signal: rates with and without, difference with its interval, and the p-value."""
+def _compare(met: pd.DataFrame, there: pd.DataFrame) -> pd.DataFrame:
+    """One row a signal: rates with and without, difference with its interval, and the p-value.
+
+    `there` are the trials that count as comparable, those of `met` among them.
+    """
+    cell = ["kind", "place", "entry_channel", "under_way", "is_known"]
+    sums = there.groupby(cell, as_index=False)[["there_count", "there_converted"]].sum()
+    cells = met.merge(sums, on=cell, suffixes=("", "_all"))
+    cells["other_count"] = cells["there_count_all"] - cells["there_count"]
+    cells["other_converted"] = (cells["there_converted_all"] - cells["there_converted"]).clip(lower=0)
+    return _standardise(cells)
+
+
+def _standardise(cells: pd.DataFrame) -> pd.DataFrame:
+    """One row a signal, of cells with the customers who met it and those who did not."""
     has_comparable = cells["other_count"] > 1e-6
     total = cells.groupby(["kind", "signal"])["met_count"].sum()
     kept = cells[has_comparable].copy()

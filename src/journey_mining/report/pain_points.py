@@ -13,7 +13,8 @@ from journey_mining.report.suppression import is_small
 FORMULA = (
     "At stake = customers who met it × max(0, conversion of comparable customers without it − with it), ranked by the lower "
     "end of its 95 % interval. Comparable: at the same place, from the same entry channel, as long under way, with or without "
-    "an earlier conversion. Claimed when significant over all candidates (Benjamini–Hochberg, 5 %) and at least 3 points. "
+    "an earlier conversion; for what customers choose, such as a page, a pain is judged against those who did not take the next "
+    "step to the goal there either, a delight against those who did not leave. Claimed when significant over all candidates (Benjamini–Hochberg, 5 %) and at least 3 points. "
     "An incident is claimed for its frequency instead: an error that customers met at least 3 times as often in one span of "
     "days as on other days, given where they were. A difference between customers, no proof of a cause."
 )
