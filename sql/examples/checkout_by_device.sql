@@ -8,7 +8,7 @@ with checkouts as (
         device
     from events
     where touchpoint = 'checkout' and customer_id is not null and device is not null
-    qualify row_number() over (partition by customer_id order by occurred_us, event_id) = 1
+    qualify row_number() over (partition by customer_id order by event_ordinal) = 1
 ),
 
 judged as (

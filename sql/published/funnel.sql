@@ -77,10 +77,7 @@ counted as (
         case a.kind_name when 'stages' then e.stage else e.touchpoint end as place,
         e.is_background,
         e.occurred_us as us,
-        e.source,
-        e.file_id,
-        e.line,
-        e.event_id
+        e.event_ordinal
     from events as e
     cross join asked as a
     where e.journey_id is null or e.journey_id not in (select f.journey_id from flagged as f)
@@ -103,7 +100,7 @@ ordered as (
         k.unit_id,
         k.place,
         k.us,
-        row_number() over (partition by k.unit_id order by k.us, k.source, k.file_id, k.line, k.event_id) as ordinal
+        row_number() over (partition by k.unit_id order by k.us, k.event_ordinal) as ordinal
     from known as k
     where k.place in (select w.step from wanted as w)
 ),

@@ -25,11 +25,11 @@ ATTRIBUTION = {
 }  # fmt: skip
 PAIN_POINTS = {
     "finding": ("varchar", "pain point or moment of delight"),
-    "kind": ("varchar", "error, touchpoint, transition, loop, repeat contact, wait or low score"),
+    "kind": ("varchar", "error, incident, touchpoint, transition, loop, repeat contact, wait or low score"),
     "signal": ("varchar", "what the customers met"),
     "touchpoint": ("varchar", "the touchpoint that it is about: the last one of a transition or loop"),
     "stage": ("varchar", "stage of the touchpoint, NULL when unmapped"),
-    "customers": ("bigint", "customers who met it and have comparable ones"),
+    "customers": ("bigint", "customers who met it and have comparable ones; of an incident, those who met it then"),
     "comparable_count": ("bigint", "effective number of comparable customers who did not"),
     "conversion_with": ("double", "share of the customers with the signal who reached the goal in time"),
     "conversion_without": ("double", "the same of comparable customers without it"),
@@ -40,10 +40,10 @@ PAIN_POINTS = {
     "at_stake_low": ("double", "95 % interval, lower end; the table's order"),
     "at_stake_high": ("double", "95 % interval, upper end"),
     "matched_share": ("double", "share of the customers with the signal who have comparable ones"),
-    "p_value": ("double", "exact test that the rates are equal"),
+    "p_value": ("double", "exact test that the rates are equal; of an incident, that it was met as often as on other days"),
     "q_value": ("double", "p-value adjusted over all candidates (Benjamini-Hochberg)"),
-    "first_at": ("timestamp", "first time that the signal counts, UTC"),
-    "last_at": ("timestamp", "last time that the signal counts, UTC"),
+    "first_at": ("timestamp", "first time that the signal counts, UTC; of an incident, its first day"),
+    "last_at": ("timestamp", "last time that the signal counts, UTC; of an incident, its last day"),
     "judged_one_in": ("bigint", "1, or every how manieth customer was judged; counts are scaled up"),
 }  # fmt: skip
 

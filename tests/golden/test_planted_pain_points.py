@@ -34,12 +34,12 @@ def test_both_planted_failures_are_found(tmp_path: Path) -> None:
     """The payment that fails first, and the answer that takes more than two days."""
     found = find(tmp_path, 11, PlantedEffects())
     assert found[0] == "checkout error"
-    assert "support request: no answer within 2 days" in found
+    assert "support request: no answer within 2 days" in found[1:]
+    assert len(found) == 2
 
 
 @pytest.mark.parametrize("seed", [11, 12, 13])
 def test_without_planted_failures_nothing_is_claimed(tmp_path: Path, seed: int) -> None:
-    """Errors still happen, and answers still take days, but neither keeps anybody from buying."""
-    assert not {"checkout error", "support request: no answer within 2 days"} & set(
-        find(tmp_path, seed, NO_EFFECT)
-    )
+    """Errors still happen, answers still take days, and leads still take another way, but nothing keeps anybody from
+    buying who would have bought."""
+    assert find(tmp_path, seed, NO_EFFECT) == []

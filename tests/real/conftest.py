@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
+from worked_cases import ABSENT, find_shared_data
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real data (JOURNEY_MINING_SHARED_DATA, or shared/data beside the checkout)."""
-    named = os.environ.get("JOURNEY_MINING_SHARED_DATA")
-    folder = Path(named) if named else Path(__file__).parents[3] / "shared" / "data"
+    """The folder of real data; see worked_cases.find_shared_data."""
+    folder = find_shared_data()
     if not folder.is_dir():
-        pytest.skip(f"real data is absent: no folder {folder} (name one in JOURNEY_MINING_SHARED_DATA)")
+        pytest.skip(f"no folder {folder}: {ABSENT}")
     return folder

@@ -1,21 +1,16 @@
-"""Worked cases of attribution, Markov chains and survey scores, each from the source that it names."""
+"""Worked cases of attribution and Markov chains, each from the source that its id names."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from journey_mining.mining.attribution import (
-    AttributionRules,
-    Method,
-    attribute,
-    estimate_removal,
-    shapley_values,
-)
+import journey_mining as jm
+from journey_mining.mining.attribution import shapley_values
 from journey_mining.mining.markov import (
     absorption_probabilities,
     build_chain,
@@ -24,160 +19,131 @@ from journey_mining.mining.markov import (
     fundamental_matrix,
     stationary_distribution,
 )
-from journey_mining.mining.statistics import Resampling, estimate_nps
+from journey_mining.snapshot import Snapshot
+from worked_cases import Case, asks, named, of_kind
 
 pytestmark = pytest.mark.real_data
 
-FEW = Resampling(resamples=20)
+RULES = {"position": "position_based"}
+"""Names of models in the cases, where the API's are others."""
 
 
-def find_case(shared_data: Path, group: str, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The parameters and the known answers of a worked case."""
-    text = (shared_data / "oracles" / f"{group}.json").read_text(encoding="utf-8")
-    case = next(case for case in json.loads(text)["cases"] if case["id"] == name)
-    return case["params"], case["expected"]
+def open_paths(paths: Iterable[dict[str, Any]], **options: Any) -> Snapshot:
+    """Each conversion and each loss of a path as a journey of its own; a path's value is that of its first."""
+    rows: list[tuple[int, int, str, float | None]] = []
+    number = 0
+    for path in paths:
+        conversions = path.get("conversions", 0)
+        for count in range(conversions + path.get("nulls", 0)):
+            number += 1
+            rows += [(number, place, name, None) for place, name in enumerate(path["path"])]
+            if count < conversions:
+                rows.append((number, len(path["path"]), "purchase", 0 if count else path.get("value", 0)))
+    frame = pd.DataFrame(rows, columns=["customer_id", "occurred_at", "touchpoint", "value"])
+    return jm.from_events(frame, **options)
 
 
-def read_paths(shared_data: Path) -> pd.DataFrame:
-    """The 10,000 paths of ChannelAttribution."""
-    rows = pd.read_csv(shared_data / "logs" / "channelattribution" / "Data.csv", sep=";")
-    paths = rows["path"].str.split(" > ").map(tuple)
-    return pd.DataFrame(
-        {
-            "path": paths,
-            "conversions": rows["total_conversions"],
-            "nulls": rows["total_null"],
-            "value": rows["total_conversion_value"],
-        }
-    )
+def credit(snapshot: Snapshot, model: str, column: str, **options: Any) -> dict[str, float]:
+    """A column of a model's answer, by touchpoint."""
+    found = snapshot.attribution(model, by="touchpoint", bootstrap=0, **options)
+    assert found["note"].isna().all()
+    return dict(zip(found["touchpoint"], found[column], strict=True))
 
 
-def credit(paths: pd.DataFrame, method: Method, column: str, **rules: Any) -> dict[str, float]:
-    """A column of a method's answer, by channel."""
-    answer = attribute(paths, method, AttributionRules(resampling=FEW, **rules))
-    assert isinstance(answer, pd.DataFrame), answer
-    return dict(zip(answer["channel"], answer[column], strict=True))
+@asks("attribution", of_kind("attribution_markov"))
+def test_removal_effects(case: Case) -> None:
+    """Share of conversions, with and without a channel, removal effects, conversions, value and shares."""
+    expected = dict(case["expected"])
+    snapshot = open_paths(case["params"]["paths"])
+    probability = (snapshot.journeys()["state"] == "converted").mean()
+    assert probability == pytest.approx(expected.pop("p_conversion"))
+    effects = credit(snapshot, "markov", "removal_effect")
+    for part in [part for part in expected if part.startswith("p_without_")]:
+        name = part.removeprefix("p_without_")
+        assert probability * (1 - effects[name]) == pytest.approx(expected.pop(part))
+    for column, known in expected.items():
+        assert credit(snapshot, "markov", column) == pytest.approx(known, abs=1e-9)
 
 
-def test_every_case_is_tested(shared_data: Path) -> None:
-    """A case that is added to these groups gets a test."""
-    tested = {"AC-MK-01", "DO-MK-01", "TB-SH-01", "SNOW-ATT-01", "CA-HEUR-01", "MK-ABS-01", "MK-STAT-01"}
-    tested |= {"MK-COM-02", "NPS-01", "NPS-02", "NPS-04"}
-    texts = [
-        (shared_data / "oracles" / f"{group}.json").read_text() for group in ("attribution", "markov", "nps")
-    ]
-    assert {case["id"] for text in texts for case in json.loads(text)["cases"]} == tested
+@asks("attribution", of_kind("attribution_shapley"))
+def test_shapley_values_of_a_game(case: Case) -> None:
+    """The value of each player of a game whose every coalition is known."""
+    worths = {frozenset(players): worth for players, worth in case["params"]["v"].items()} | {frozenset(): 0}
+    players = max(case["params"]["v"], key=len)
+    found = shapley_values(worths.__getitem__, players)["value"].to_dict()
+    assert found == pytest.approx(case["expected"]["shapley"], abs=1e-9)
+    assert {name: round(value, 1) for name, value in found.items()} == case["expected"]["rounded"]
 
 
-@pytest.mark.parametrize("name", ["AC-MK-01"], ids=["analyzecore.com, attribution model part 1"])
-def test_removal_of_three_channels(name: str, shared_data: Path) -> None:
-    """Probability with and without C1, removal effects, conversions and value."""
-    params, expected = find_case(shared_data, "attribution", name)
-    paths = pd.DataFrame(params["paths"])
-    probability, effects = estimate_removal(paths)
-    assert probability == pytest.approx(expected["p_conversion"])
-    assert probability * (1 - effects["C1"]) == pytest.approx(expected["p_without_C1"])
-    for column in ("removal_effect", "conversions", "value"):
-        assert credit(paths, "markov", column) == pytest.approx(expected[column])
-
-
-@pytest.mark.parametrize("name", ["DO-MK-01"], ids=["do-attribution 0.0.2, README quick start"])
-def test_removal_of_ten_journeys(name: str, shared_data: Path) -> None:
-    """P = .7; Email .3912, Social .3324, Search .1913, Direct .0850."""
-    params, expected = find_case(shared_data, "attribution", name)
-    paths = pd.DataFrame(params["paths"])
-    assert estimate_removal(paths)[0] == pytest.approx(expected["p_conversion"])
-    for column in ("removal_effect", "share"):
-        assert credit(paths, "markov", column) == pytest.approx(expected[column], abs=1e-9)
-
-
-@pytest.mark.parametrize("name", ["TB-SH-01"], ids=["textbook game of three"])
-def test_shapley_values_of_the_textbook(name: str, shared_data: Path) -> None:
-    """39.2, 20.7 and 30.2 of 90."""
-    params, expected = find_case(shared_data, "attribution", name)
-    worths = {frozenset(players): worth for players, worth in params["v"].items()} | {frozenset(): 0}
-    found = shapley_values(worths.__getitem__, "ABC")["value"].to_dict()
-    assert found == pytest.approx(expected["shapley"], abs=1e-9)
-
-
-@pytest.mark.parametrize("method", ["first", "last", "linear", "position_based"])
-@pytest.mark.parametrize("name", ["SNOW-ATT-01"], ids=["snowplow/dbt-snowplow-attribution"])
-def test_revenue_of_six_conversions(name: str, method: Method, shared_data: Path) -> None:
+@asks("attribution", named("SNOW-ATT-01"))
+def test_revenue_of_conversions(case: Case) -> None:
     """Repeats collapse; revenue by channel under each rule."""
-    params, expected = find_case(shared_data, "attribution", name)
-    rows = params["conversions"]
-    columns = {"path": [row["path"] for row in rows], "value": [row["revenue"] for row in rows]}
-    found = credit(pd.DataFrame(columns).assign(conversions=1), method, "value", repeats="collapse")
-    known = dict.fromkeys(found, 0.0) | expected[method.removesuffix("_based")]
-    assert found == pytest.approx(known, abs=1e-6)
+    rows = case["params"]["conversions"]
+    paths = [{"path": row["path"], "conversions": 1, "value": row["revenue"]} for row in rows]
+    snapshot = open_paths(paths, repeats="collapse")
+    for rule, known in case["expected"].items():
+        found = credit(snapshot, RULES.get(rule, rule), "value", value=True)
+        assert found == pytest.approx(dict.fromkeys(found, 0.0) | known, abs=1e-6), rule
 
 
-@pytest.mark.parametrize("method", ["first", "last", "linear"])
-@pytest.mark.parametrize("name", ["CA-HEUR-01"], ids=["ChannelAttribution 2.2.5, heuristic_models"])
-def test_rules_of_ten_thousand_paths(name: str, method: Method, shared_data: Path) -> None:
-    """Conversions of twelve channels; totals of conversions, losses and value."""
-    _, expected = find_case(shared_data, "attribution", name)
-    paths = read_paths(shared_data)
-    for column, total in (("conversions", "conversions"), ("nulls", "nulls"), ("value", "value")):
-        assert paths[column].sum() == pytest.approx(expected[total])
-    assert len(paths) == expected["rows"]
-    assert credit(paths, method, "conversions") == pytest.approx(expected[method], abs=1e-6)
-    assert sum(credit(paths, method, "value").values()) == pytest.approx(expected["value"])
+@pytest.fixture(scope="module")
+def ten_thousand_paths(shared_data: Path) -> pd.DataFrame:
+    """The paths of ChannelAttribution with their conversions, losses and value."""
+    rows = pd.read_csv(shared_data / "logs" / "channelattribution" / "Data.csv", sep=";")
+    rows["path"] = rows["path"].str.split(" > ")
+    columns = {"total_conversions": "conversions", "total_null": "nulls", "total_conversion_value": "value"}
+    return rows.rename(columns=columns)
 
 
-@pytest.mark.parametrize(
-    ("channel", "effect"),
-    [("alpha", 0.5584), ("iota", 0.4058), ("eta", 0.3490)],
-    ids=lambda value: (
-        f"ChannelAttribution 2.2.5, markov_model: {value}" if isinstance(value, str) else str(value)
-    ),
-)
-def test_removal_of_ten_thousand_paths(channel: str, effect: float, shared_data: Path) -> None:
+@pytest.fixture(scope="module")
+def many_journeys(ten_thousand_paths: pd.DataFrame) -> Snapshot:
+    """Their 88,387 journeys."""
+    return open_paths(ten_thousand_paths.to_dict("records"))
+
+
+@asks("attribution", named("CA-HEUR-01"))
+def test_rules_of_ten_thousand_paths(
+    case: Case, ten_thousand_paths: pd.DataFrame, many_journeys: Snapshot
+) -> None:
+    """Conversions of twelve channels under three rules; totals of conversions, losses and value."""
+    expected = dict(case["expected"])
+    journeys = many_journeys.journeys()
+    won = journeys["state"] == "converted"
+    assert len(ten_thousand_paths) == expected.pop("rows")
+    assert won.sum() == expected.pop("conversions")
+    assert (~won).sum() == expected.pop("nulls")
+    value = expected.pop("value")
+    for model, known in expected.items():
+        assert credit(many_journeys, model, "conversions") == pytest.approx(known, abs=1e-6), model
+        assert sum(credit(many_journeys, model, "value").values()) == pytest.approx(
+            value, abs=0.01
+        )  # to 4 decimals an event
+
+
+def test_removal_of_ten_thousand_paths(many_journeys: Snapshot) -> None:
     """The exact effects that 11.4 million simulated paths of the peer converge to."""
-    _, effects = estimate_removal(read_paths(shared_data))
-    assert round(effects[channel], 4) == effect
+    effects = credit(many_journeys, "markov", "removal_effect")
+    known = {"alpha": 0.5584, "iota": 0.4058, "eta": 0.3490}
+    assert {name: round(effects[name], 4) for name in known} == known
 
 
-@pytest.mark.parametrize("name", ["MK-ABS-01"], ids=["r-cran-markovchain 0.9.1, Grinstead and Snell"])
-def test_drunkards_walk(name: str, shared_data: Path) -> None:
-    """Fundamental matrix, steps and absorption probabilities."""
-    params, expected = find_case(shared_data, "markov", name)
+@asks("markov")
+def test_markov_chains(case: Case) -> None:
+    """Fundamental matrix, steps, absorption, long-run shares, and the probability to reach one state before another."""
+    params, expected = case["params"], case["expected"]
     chain = build_chain(params["P"], params["states"])
-    assert [state for state, ends in zip(chain.states, chain.is_absorbing, strict=True) if ends] == params[
-        "absorbing"
-    ]
-    assert fundamental_matrix(chain).to_numpy() == pytest.approx(pd.DataFrame(expected["N"]).to_numpy())
-    assert expected_steps(chain).to_dict() == pytest.approx(expected["steps"])
-    found = absorption_probabilities(chain)
-    for state, ends in expected["absorption"].items():
-        assert found.loc[state].to_dict() == pytest.approx(ends)
-
-
-@pytest.mark.parametrize("name", ["MK-STAT-01"], ids=["Grinstead and Snell, chapter 11"])
-def test_weather_of_the_land_of_oz(name: str, shared_data: Path) -> None:
-    """Long-run shares of rain, nice weather and snow."""
-    params, expected = find_case(shared_data, "markov", name)
-    found = stationary_distribution(build_chain(params["P"], params["states"]))
-    assert found.tolist() == pytest.approx(expected["stationary"])
-
-
-@pytest.mark.parametrize("name", ["MK-COM-02"], ids=["markovchain, testBasic1.R, committorAB"])
-def test_committor_of_five_states(name: str, shared_data: Path) -> None:
-    """The probability to reach e before c."""
-    params, expected = find_case(shared_data, "markov", name)
-    found = committor(build_chain(params["P"], params["states"]), [params["reach"]], [params["before"]])
-    assert found.round(3).to_dict() == pytest.approx(expected["committor"])
-
-
-@pytest.mark.parametrize("name", ["NPS-01", "NPS-02", "NPS-04"])
-def test_net_promoter_scores(name: str, shared_data: Path) -> None:
-    """Points, promoters, detractors and answers (tests of public repositories, test_nps_calculation)."""
-    params, expected = find_case(shared_data, "nps", name)
-    found = estimate_nps(params["scores"])
-    answer = {
-        "nps": found.value,
-        "promoters": found.promoter_count,
-        "detractors": found.detractor_count,
-        "n": found.count,
-    }
-    assert answer == expected
+    if "absorbing" in params:
+        ends = [state for state, is_end in zip(chain.states, chain.is_absorbing, strict=True) if is_end]
+        assert ends == params["absorbing"]
+    if "N" in expected:
+        assert fundamental_matrix(chain).to_numpy() == pytest.approx(pd.DataFrame(expected["N"]).to_numpy())
+    if "steps" in expected:
+        assert expected_steps(chain).to_dict() == pytest.approx(expected["steps"])
+    for state, ends_of in expected.get("absorption", {}).items():
+        assert absorption_probabilities(chain).loc[state].to_dict() == pytest.approx(ends_of)
+    if "stationary" in expected:
+        assert stationary_distribution(chain).tolist() == pytest.approx(expected["stationary"])
+    if "committor" in expected:
+        found = committor(chain, [params["reach"]], [params["before"]])
+        assert found.round(3).to_dict() == pytest.approx(expected["committor"])
+    assert set(expected) <= {"N", "steps", "absorption", "stationary", "committor"}

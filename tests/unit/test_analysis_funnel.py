@@ -147,8 +147,54 @@ def test_a_breakdown_divides_the_units() -> None:
 
 
 @pytest.mark.parametrize(
+    ("by_at", "order", "expected"),
+    [
+        ("entry", "ordered", {None: [1, 1], "y": [1, 1], "z": [1, 0]}),
+        ("first", "ordered", {"x": [1, 1], "y": [1, 1], "z": [1, 0]}),
+        ("last", "ordered", {"w": [1, 1], "x": [1, 1], "z": [1, 0]}),
+        ("first", "any", {"x": [1, 1], "y": [1, 1], "z": [1, 0]}),
+    ],
+)
+def test_the_value_of_a_breakdown_may_be_the_first_or_last_known_one(
+    by_at: str, order: str, expected: dict[Any, list[int]]
+) -> None:
+    """Of the unit's events of any step; what stands on other events does not count, nor what is missing."""
+    rows = [
+        (1, 0, "a", None),
+        (1, 1, "b", "x"),
+        (2, 0, "c", "q"),
+        (2, 1, "a", "y"),
+        (2, 2, "b", "w"),
+        (3, 0, "a", "z"),
+    ]
+    snapshot = jm.from_events(
+        pd.DataFrame(rows, columns=["customer_id", "occurred_at", "touchpoint", "segment"]), goal=None
+    )
+    found = snapshot.funnel(["a", "b"], by="segment", by_at=by_at, order=order)
+    segments = {
+        None if pd.isna(one) else one: part["entered"].tolist()
+        for one, part in found.groupby("segment", dropna=False)
+    }
+    assert segments == expected
+    assert found[found["step"] == "a"]["step_conversion_rate"].tolist() == [1, 1, 1]
+
+
+def test_a_breakdown_may_be_by_several_columns() -> None:
+    """Each combination of their values is a segment; a missing one is named."""
+    rows = [(1, 0, "a", "x", "p"), (2, 0, "a", "x", None), (3, 0, "a", "x", "p"), (3, 1, "b", "y", "p")]
+    snapshot = jm.from_events(
+        pd.DataFrame(rows, columns=["customer_id", "occurred_at", "touchpoint", "one", "two"]), goal=None
+    )
+    found = snapshot.funnel(["a", "b"], by=["one", "two"])
+    assert found[["segment", "step", "entered"]].values.tolist() == [
+        ["x / (none)", "a", 1], ["x / (none)", "b", 0], ["x / p", "a", 2], ["x / p", "b", 1],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
     ("steps", "options", "message"),
     [
+        (["a"], {"by": "touchpoint", "by_at": "middle"}, "by_at: unknown 'middle'"),
         ([], {}, "at least one step"),
         (["catalgo"], {}, "did you mean 'catalog'"),
         ([7], {}, "no step"),

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 import journey_mining as jm
+from journey_mining.analysis.intake import ENRICHMENT
 from journey_mining.errors import JourneyMiningError, QueryError, SourceError
 
 COLUMNS = ["customer_id", "occurred_at", "touchpoint"]
@@ -191,3 +192,10 @@ def test_no_events_give_empty_answers() -> None:
     ):  # fmt: skip
         assert answer.empty
     assert len(snapshot.graph()) == 0
+
+
+@pytest.mark.parametrize("column", sorted(ENRICHMENT))
+def test_events_in_memory_have_every_column_of_published_ones(column: str) -> None:
+    """Whatever column of the events a query names, or a funnel is split by, is derived when it is first needed."""
+    assert len(jm.from_events(frame(("c", 0, "a"))).sql(f"select {column} from events")) == 1
+    assert len(jm.from_events(frame(("c", 0, "a"))).funnel(["a"], by=column)) == 1

@@ -202,6 +202,76 @@ def test_an_error_that_costs_nothing_is_no_pain_point() -> None:
     assert "card error" in set(pd.concat(both)["signal"])
 
 
+def choose(seed: int, obstacle: str | None = None, customers: int = 1500) -> list[tuple[Any, ...]]:
+    """Shops from which customers go on to the cart, look at the help, or leave; what they buy hangs on the cart alone.
+
+    A third look at the help, and half of these then leave. An obstacle meets a third of those with a cart, of whom few buy.
+    """
+    rng = np.random.default_rng(seed)
+    rows: list[tuple[Any, ...]] = []
+    for customer in range(customers):
+        at = float(rng.integers(0, 500))
+        walk = ["shop"]
+        walk += ["help"] if rng.random() < 1 / 3 else []
+        if rng.random() < (0.5 if "help" in walk else 0.6):
+            walk.append("cart")
+            meets = obstacle is not None and rng.random() < 1 / 3
+            walk += [obstacle] if obstacle and meets else []
+            walk += ["buy"] if rng.random() < (0.15 if meets else 0.7) else []
+        rows += [(customer, at + 0.1 * place, name) for place, name in enumerate(walk)]
+    return [*rows, (0, 2000, "shop")]
+
+
+def test_what_customers_choose_is_no_pain_for_not_being_the_next_step() -> None:
+    """Whoever looks at the help buys less than those who go to the cart, and not less than those who do not."""
+    claims = [load(choose(seed)) for seed in range(6)]
+    assert sum(not one.pain_points().empty for one in claims) <= 1
+    assert sum(not one.moments_of_delight().empty for one in claims) <= 1
+
+
+def test_what_customers_choose_is_no_delight_for_not_leaving() -> None:
+    """Whoever looks at the help buys more than those who leave at once, which says nothing of the help."""
+    rows = [row for row in choose(7) if row[2] != "buy" or row[0] % 2]
+    snapshot = load([row for row in rows if row[2] != "cart" or row[0] % 3])
+    assert snapshot.moments_of_delight().empty
+
+
+def test_an_obstacle_with_a_name_of_its_own_can_be_named() -> None:
+    """What happens to customers is compared with everybody else there, also with those who went on and bought."""
+    snapshot = load(choose(3, obstacle="puzzle"))
+    assert snapshot.pain_points().empty
+    found = snapshot.pain_points(obstacles=("puzzle",))
+    assert found["signal"].tolist() == ["puzzle"]
+    assert found["difference"].item() > 0.4
+
+
+def test_repeats_count_where_they_are_no_part_of_the_way_nor_of_another_errand() -> None:
+    """Of a page that most customers come by, or of a stage after the goal's, a repeat is no candidate; of a request it is."""
+    cell = dict(zip(CELL, ("repeat contact", "", "web", 0, False), strict=True))
+    rows = []
+    for name in ("shop", "account", "request"):
+        for signal, count, won in ((name, 40, 4), (OTHER, 400, 200)):
+            counts = {"met_count": count, "met_converted": won, "there_count": count, "there_converted": won}
+            rows.append(
+                {**cell, "place": f"{name}; ", "signal": signal, **counts, "first_us": 0, "last_us": 0}
+            )
+    counts = {
+        "met_count": 9,
+        "met_converted": 9,
+        "there_count": 9,
+        "there_converted": 9,
+        "first_us": 0,
+        "last_us": 0,
+    }
+    rows.append({**cell, "kind": "wait", "place": "request, 1 day", "signal": OTHER, **counts})
+    ways = pd.DataFrame(
+        {"touchpoint": ["goal", "shop", "account", "request"], "stage": None, "is_goal": [True, False, False, False],
+         "is_after_goal": [False, False, True, True], "journey_count": 1, "way_share": [0, 0.9, 0.1, 0.1]}
+    )  # fmt: skip
+    found = estimate_pain_points(pd.DataFrame(rows), ways)
+    assert found[["kind", "signal"]].to_numpy().tolist() == [["repeat contact", "request"]]
+
+
 @pytest.mark.parametrize("rows", [[], [(1, 0, "shop")], [(1, 0, "buy")], [(1, 0, None), (None, 0, "shop")]])
 def test_too_little_is_no_pain_point(rows: list[tuple[Any, ...]]) -> None:
     """Nothing, one customer, no cart, no names: an empty answer with its columns."""

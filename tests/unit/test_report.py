@@ -335,6 +335,20 @@ def test_same_database_gives_the_same_bytes(
     assert render(databases["random"], tmp_path) == pages["random"]
 
 
+def test_an_incident_is_told_with_its_days(tmp_path: Path) -> None:
+    """It is claimed for its frequency, so the sentence names no conversions at stake."""
+    path = write_published(tmp_path / "journeys.duckdb", LOGS["random"])
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(
+            "update pain_points set kind = 'incident', signal = 'card error', at_stake_low = 0, "
+            "first_at = timestamp '2026-02-03', last_at = timestamp '2026-02-09'"
+        )
+        sentence = build_sections(read_context(connection))["pain-points"]["sentence"]
+    assert sentence.endswith(
+        "customers met \u201ccard error\u201d from 2026-02-03 to 2026-02-09, far more often than on other days"
+    )
+
+
 def test_the_map_shows_pain_points_that_are_surely_worse(tmp_path: Path) -> None:
     """What the run ranks stands in its stage; a delight does not, nor what may as well be nothing."""
     path = write_published(tmp_path / "j.duckdb", LOGS["random"])

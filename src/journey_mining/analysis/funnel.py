@@ -29,6 +29,8 @@ from journey_mining.errors import QueryError
 from journey_mining.warehouse import quoted_name
 
 UNITS = (*UNIT_COLUMNS, "attempts")
+NONE = "(none)"
+"""Stands for a value that is missing, where units are counted apart by several columns."""
 
 
 class FunnelQuestion(Parameters):
@@ -44,7 +46,10 @@ class FunnelQuestion(Parameters):
     unit: str = "customers"
     """What is counted: customers, journeys, sessions, or attempts (a customer counts anew after each ends)."""
     by: Any = None
-    """Column of the events, or {"where": predicate}: counts apart, by its value at the attempt's first step."""
+    """Column of the events, several, or {"where": predicate}: counts apart by its value."""
+    by_at: str = "entry"
+    """Whose value that is. entry: the attempt's first step's; first, last: the first or last known one of the unit's
+    events of any step."""
     strict_increase: bool = False
     """Each step must be later than the one before; else events of equal time follow in their order."""
     strict_once: bool = True
@@ -117,7 +122,7 @@ def plan_funnel(log: EventLog, **asked: Any) -> Plan:
         events=counted_events(log, unit, named),
         ordinal=_ordinal(log),
         order_by=event_order(log),
-        by=_segment(log, question.by),
+        by=_segment(log, question, column, steps),
         hold=tuple(quoted_name(name) for name in question.hold),
         exclusions=exclusions,
         question=question,
@@ -146,13 +151,30 @@ def _ask(asked: Mapping[str, Any]) -> FunnelQuestion:
     return question
 
 
-def _segment(log: EventLog, by: Any) -> str | None:
-    if by is None:
+def _segment(log: EventLog, question: FunnelQuestion, column: str, steps: Sequence[Matcher]) -> str | None:
+    """The value by which units are counted apart, in SQL over `events`."""
+    by_at = check_choice("by_at", question.by_at, ("entry", "first", "last"))
+    if question.by is None:
         return None
+    value = _segment_value(log, question.by)
+    if by_at == "entry":
+        return value
+    named = " or ".join(step.sql for step in steps)
+    return (
+        f"{by_at}_value(case when {named} then {value} end ignore nulls) over (partition by {column} "
+        f"order by {event_order(log)} rows between unbounded preceding and unbounded following)"
+    )
+
+
+def _segment_value(log: EventLog, by: Any) -> str:
     if isinstance(by, Mapping):
         return f"coalesce({build_predicate(log, by.get('where', by))}, false)"
-    log.require_columns([str(by)])
-    return quoted_name(str(by))
+    names = [by] if isinstance(by, str) else [str(name) for name in by]
+    log.require_columns(names)
+    if len(names) == 1:
+        return quoted_name(names[0])
+    texts = ", ".join(f"coalesce(cast({quoted_name(name)} as varchar), '{NONE}')" for name in names)
+    return f"concat_ws(' / ', {texts})"
 
 
 def _ordinal(log: EventLog) -> str:

@@ -196,6 +196,7 @@ def load_events(
         is_loaded=True,
         declared=(*declared, *([rules.goal] if rules.goal else ())),
         settings=rules.settings(),
+        enriched=frozenset(ENRICHMENT),
     )
     log.keep = loaded
     return log

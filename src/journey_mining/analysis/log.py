@@ -20,7 +20,7 @@ MISSING = "(missing)"
 NEAR = 0.8
 """Similarity (difflib) from which an unknown name is taken for a misspelt one."""
 ENRICHED = frozenset({"session_id", "journey_id", "stage", "channel"})
-"""Columns of `events` that a log in memory has only after its journeys were derived."""
+"""Columns of `events` that questions of the API name, and that a log in memory has only after deriving its journeys."""
 
 
 @dataclass
@@ -39,6 +39,8 @@ class EventLog:
     declared: tuple[str, ...] = ()
     """Touchpoints that may occur though no event has them."""
     settings: dict[str, str | None] = field(default_factory=dict)
+    enriched: frozenset[str] = ENRICHED
+    """Columns of `events` that a log in memory has only after its journeys were derived."""
     keep: Any = None
     """What must live as long as the log: the temporary folder of a log in memory."""
 
@@ -72,11 +74,11 @@ class EventLog:
         if not self.is_loaded:
             return frozenset()
         given = {str(row[0]).lower() for row in self.connection.execute("describe given_events").fetchall()}
-        return ENRICHED - (given - {"stage"})
+        return self.enriched - (given - {"stage"})
 
     def require_columns(self, names: Iterable[str]) -> None:
         """Make columns of `events` be there; raises QueryError naming the nearest one."""
-        known = {name.lower(): name for name in self.columns}
+        known = {name.lower(): name for name in (*self.derived_columns, *self.columns)}
         for name in names:
             if name.lower() not in known:
                 near = difflib.get_close_matches(name.lower(), known, 1, 0.6)

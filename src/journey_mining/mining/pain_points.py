@@ -1,9 +1,10 @@
 """Pain points and moments of delight: what customers met who then converted less, or more, than comparable ones.
 
 At stake = customers who met the signal x max(0, conversion of comparable customers without it - with it). Comparable
-customers were at the same place (hence in the same stage), had entered through the same channel, were under way for as
+customers were at the same place (hence in the same stage; `_match` says which of them count), had entered through the same channel, were under way for as
 long, and had or had not reached the goal before; both are followed for the same time. It is a difference between
-groups, no proof of a cause.
+groups, no proof of a cause. A touchpoint that names an error is also an incident when customers met it in one span of
+days far more often than on other days (mining.incidents); what it cost is then estimated in the same way.
 """
 
 from __future__ import annotations
@@ -18,14 +19,16 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from journey_mining.analysis.expressions import Span, span_us
+from journey_mining.analysis.incidents import write_occasions
 from journey_mining.analysis.log import EventLog
 from journey_mining.analysis.passages import OTHER, write_trials, write_ways
 from journey_mining.config import Parameters
 from journey_mining.errors import QueryError
+from journey_mining.mining.incidents import estimate_incidents
 from journey_mining.mining.statistics import difference_intervals, exact_p_values, find_discoveries
 
 FlagArray = NDArray[np.bool_]
-PAIN, DELIGHT = "pain point", "moment of delight"
+PAIN, DELIGHT, INCIDENT = "pain point", "moment of delight", "incident"
 COLUMNS = [
     "finding", "kind", "signal", "touchpoint", "stage", "customers", "comparable_count", "conversion_with", "conversion_without", "difference",
     "low", "high", "at_stake", "at_stake_low", "at_stake_high", "matched_share", "p_value", "q_value", "is_claimed", "first_at", "last_at",
@@ -45,6 +48,10 @@ class PainRules(Parameters):
     """Smallest difference of conversion rates that matters, of 1."""
     false_discovery_rate: float = Field(0.05, gt=0, lt=1)
     """Share of claims that may be false (Benjamini and Hochberg 1995), over pain points and delights together."""
+    minimum_burst: float = Field(3, ge=1)
+    """How many times as often as on other days an error must be met to be an incident."""
+    obstacles: tuple[str, ...] = ()
+    """Touchpoints that happen to customers, who do not choose them, beside those that name an error."""
     way_share: float = Field(0.5, gt=0, le=1)
     """A touchpoint that so many of the converted journeys came by is on the way to the goal: neither pain nor delight."""
     max_customers: int = Field(40_000, ge=1_000)
@@ -52,7 +59,11 @@ class PainRules(Parameters):
 
 
 def estimate_pain_points(
-    trials: pd.DataFrame, ways: pd.DataFrame, rules: PainRules | None = None, one_in: int = 1
+    trials: pd.DataFrame,
+    ways: pd.DataFrame,
+    rules: PainRules | None = None,
+    one_in: int = 1,
+    incidents: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """One row a candidate, claimed ones first, by the lower bound of what is at stake.
 
@@ -61,27 +72,18 @@ def estimate_pain_points(
     places, channels and times under way (direct standardisation), with Kish's effective number of them
     (`comparable_count`; Kish 1965). Loops, waits, repeats and low scores can be pain points only. low and high: Newcombe's interval of the difference (without - with). The p-value is
     exact (Fisher), on the effective numbers; q_value adjusts it over all candidates. For a moment of delight the
-    difference is negative, and at stake are the conversions that it may have brought.
+    difference is negative, and at stake are the conversions that it may have brought. `incidents` is the answer of
+    mining.incidents: an incident's customers, times and p-value are those of its span of days, and its other numbers
+    those of the error at any time; it is claimed for being so frequent, whatever it cost.
     """
     rules = rules or PainRules()
-    matched = _match(trials, ways, rules)
-    if matched.empty:
+    if trials.empty:
         return pd.DataFrame(columns=COLUMNS)
-    found = _compare(matched)
+    found = _add_incidents(_match(trials, ways, rules), incidents)
     found = found[found["customers"] >= rules.min_customers].reset_index(drop=True)
     if found.empty:
         return pd.DataFrame(columns=COLUMNS)
-    judged = find_discoveries(
-        found["p_value"],
-        found["difference"],
-        minimum_effect=rules.minimum_effect,
-        false_discovery_rate=rules.false_discovery_rate,
-    )
-    found["q_value"] = judged["adjusted_p_value"]
-    is_clear = (found["low"] > 0) | (found["high"] < 0)
-    found["finding"] = np.where(found["difference"] >= 0, PAIN, DELIGHT)
-    can_delight = found["kind"].isin(["touchpoint", "transition"])
-    found["is_claimed"] = judged["is_discovery"] & is_clear & (can_delight | (found["finding"] == PAIN))
+    found = _judge(found, rules)
     found = _put_at_stake(found.assign(customers=found["customers"] * one_in, judged_one_in=one_in))
     found["kind"] = [
         "error" if kind == "touchpoint" and _ERROR.search(signal) else kind
@@ -92,6 +94,36 @@ def estimate_pain_points(
     order = ["is_claimed", "at_stake_low", "at_stake", "kind", "signal"]
     found = found.sort_values(order, ascending=[False, False, False, True, True], ignore_index=True)
     return _drop_doubles(found)[COLUMNS]
+
+
+def _add_incidents(found: pd.DataFrame, incidents: pd.DataFrame | None) -> pd.DataFrame:
+    """The candidates with a row more for each incident, beside the comparison of those who met the error at any time."""
+    found = found.assign(rate_ratio=np.nan)
+    if incidents is None or incidents.empty:
+        return found
+    costs = found[found["kind"] == "touchpoint"].drop(columns=["kind", "customers", "p_value", "rate_ratio"])
+    costs = costs.drop(columns=["first_at", "last_at"])
+    days = {f"{end}_at": pd.to_datetime(incidents[f"{end}_day"], unit="D") for end in ("first", "last")}
+    rows = (
+        incidents[["signal", "customers", "rate_ratio", "p_value"]].assign(**days).merge(costs, on="signal")
+    )
+    return pd.concat([found, rows.assign(kind=INCIDENT)[found.columns]], ignore_index=True)
+
+
+def _judge(found: pd.DataFrame, rules: PainRules) -> pd.DataFrame:
+    """The candidates with finding, q_value and is_claimed, all of them tested together."""
+    is_incident = found["kind"] == INCIDENT
+    is_large = (found["difference"].abs() >= rules.minimum_effect) & ~is_incident
+    is_large |= is_incident & (found["rate_ratio"] >= rules.minimum_burst)
+    judged = find_discoveries(found["p_value"], false_discovery_rate=rules.false_discovery_rate)
+    is_clear = (found["low"] > 0) | (found["high"] < 0) | is_incident
+    is_pain = (found["difference"] >= 0) | is_incident
+    can_delight = found["kind"].isin(["touchpoint", "transition"])
+    return found.assign(
+        q_value=judged["adjusted_p_value"],
+        finding=np.where(is_pain, PAIN, DELIGHT),
+        is_claimed=judged["is_discovery"] & is_large & is_clear & (can_delight | is_pain),
+    )
 
 
 def list_way(ways: pd.DataFrame, rules: PainRules) -> list[str]:
@@ -116,41 +148,83 @@ def find_pain_points(
     customers = int(log.value("select count(distinct customer_id) from journeys") or 0)
     one_in = max(1, -(-customers // rules.max_customers))
     query = write_trials(log, within_us, list_way(ways, rules), one_in)
-    return estimate_pain_points(log.read(query), ways, rules, one_in), query
+    incidents = _find_incidents(log, ways, one_in)
+    return estimate_pain_points(log.read(query), ways, rules, one_in, incidents), query
+
+
+def _find_incidents(log: EventLog, ways: pd.DataFrame, one_in: int) -> pd.DataFrame | None:
+    """The incidents of the touchpoints that name an error; None where there are no such touchpoints."""
+    errors = [str(name) for name in ways.loc[~ways["is_goal"], "touchpoint"] if _ERROR.search(str(name))]
+    return estimate_incidents(log.read(write_occasions(log, errors, one_in))) if errors else None
 
 
 def _match(trials: pd.DataFrame, ways: pd.DataFrame, rules: PainRules) -> pd.DataFrame:
-    """Cells of candidates, each beside the customers of the same cell without the signal."""
-    cell = ["kind", "place", "entry_channel", "under_way", "is_known"]
-    sums = trials.groupby(cell, as_index=False)[["there_count", "there_converted"]].sum()
-    cells = trials.merge(sums, on=cell, suffixes=("", "_all"))
-    cells["other_count"] = cells["there_count_all"] - cells["there_count"]
-    cells["other_converted"] = (cells["there_converted_all"] - cells["there_converted"]).clip(lower=0)
+    """One row a candidate: the customers who met it beside comparable ones without it, with p-value.
+
+    What happens to customers is compared with everybody else at the place. What they choose is a pain when they convert
+    less than those who did not go on towards the goal there either, and a delight when they convert more than those who
+    went on at all: whoever chose it had neither left nor taken the next step of the way. Who turned to a contact of a
+    stage after the goal's was on another errand, and is not compared.
+    """
     goals = set(ways.loc[ways["is_goal"], "touchpoint"])
     common = goals | set(ways.loc[ways["way_share"] >= rules.way_share, "touchpoint"])
     after = set(ways.loc[ways["is_after_goal"], "touchpoint"])
-    return cells[(cells["signal"] != OTHER) & ~_is_no_candidate(cells, goals, common, after)]
+    last = trials["signal"].str.split(" → ").str[-1]
+    is_choice = trials["kind"].isin(["touchpoint", "transition"])
+    happens = last.isin(rules.obstacles) | last.map(lambda name: bool(_ERROR.search(name)))
+    asked = trials.loc[trials["kind"] == "wait", "place"].astype(str).str.rsplit(", ", n=1).str[0]
+    is_no_candidate = _is_no_candidate(trials, common, goals, after, set(asked))
+    is_candidate = (trials["signal"] != OTHER) & ~is_no_candidate
+    chosen = is_candidate & is_choice & ~happens
+    everybody = _compare(trials[is_candidate & ~chosen], trials)
+    same_errand = is_choice & ~last.isin(after)
+    stayed = _compare(trials[chosen], trials[same_errand & ~last.isin(common)])
+    moved = _compare(trials[chosen], trials[same_errand & (trials["signal"] != OTHER)])
+    stayed = stayed[stayed["difference"] >= 0]
+    moved = moved[~_names(moved).isin(_names(stayed))]
+    moved["p_value"] = moved["p_value"].where(moved["difference"] < 0, 1.0)
+    return pd.concat([everybody, stayed, moved], ignore_index=True)
 
 
-def _is_no_candidate(cells: pd.DataFrame, goals: set[str], common: set[str], after: set[str]) -> FlagArray:
+def _names(found: pd.DataFrame) -> pd.Index[Any]:
+    return pd.MultiIndex.from_frame(found[["kind", "signal"]])
+
+
+def _is_no_candidate(
+    cells: pd.DataFrame, common: set[str], goals: set[str], after: set[str], asked: set[str]
+) -> FlagArray:
     """Whether a signal is a part of the way (a goal, or what most converted journeys came by) or of another errand.
 
-    A contact of a stage after the goal's, such as a look at an order, says what customers came for, not what they met.
+    A contact of a stage after the goal's, such as a look at an order, says what customers came for, not what they met;
+    repeated it is a candidate only where customers ask the company something.
     """
     answers = []
-    for kind, place, signal in zip(cells["kind"], cells["place"], cells["signal"], strict=True):
+    for kind, signal in zip(cells["kind"], cells["signal"], strict=True):
         names = str(signal).split(" → ")
         if kind in ("touchpoint", "transition"):
             answers.append(names[-1] in common | after)
         elif kind == "loop":
             answers.append(set(names) <= common or bool(set(names) & goals))
         else:
-            answers.append(kind == "repeat contact" and place in common)
+            answers.append(kind == "repeat contact" and signal in common | (after - asked))
     return np.array(answers, dtype=np.bool_)
 
 
-def _compare(cells: pd.DataFrame) -> pd.DataFrame:
-    """One row a signal: rates with and without, difference with its interval, and the p-value."""
+def _compare(met: pd.DataFrame, there: pd.DataFrame) -> pd.DataFrame:
+    """One row a signal: rates with and without, difference with its interval, and the p-value.
+
+    `there` are the trials that count as comparable, those of `met` among them.
+    """
+    cell = ["kind", "place", "entry_channel", "under_way", "is_known"]
+    sums = there.groupby(cell, as_index=False)[["there_count", "there_converted"]].sum()
+    cells = met.merge(sums, on=cell, suffixes=("", "_all"))
+    cells["other_count"] = cells["there_count_all"] - cells["there_count"]
+    cells["other_converted"] = (cells["there_converted_all"] - cells["there_converted"]).clip(lower=0)
+    return _standardise(cells)
+
+
+def _standardise(cells: pd.DataFrame) -> pd.DataFrame:
+    """One row a signal, of cells with the customers who met it and those who did not."""
     has_comparable = cells["other_count"] > 1e-6
     total = cells.groupby(["kind", "signal"])["met_count"].sum()
     kept = cells[has_comparable].copy()
@@ -191,10 +265,12 @@ def _put_at_stake(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def _drop_doubles(found: pd.DataFrame) -> pd.DataFrame:
-    """Without transitions that say no more than their touchpoint, and waits that say no more than another wait."""
+    """Without what says no more than another: a transition than its touchpoint, a wait than another wait, an incident
+    than the error that was claimed for what it cost."""
     claimed = found[found["is_claimed"]]
     touchpoints = set(claimed.loc[claimed["kind"].isin(["touchpoint", "error"]), "signal"])
     is_double = (found["kind"] == "transition") & found["signal"].str.split(" → ").str[-1].isin(touchpoints)
+    is_double |= (found["kind"] == INCIDENT) & found["signal"].isin(touchpoints)
     waits = (found["kind"] == "wait") & found["is_claimed"]
     asked = found["signal"].str.split(": no answer").str[0]
     is_double |= waits & asked.where(waits).duplicated()

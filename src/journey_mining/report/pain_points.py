@@ -13,8 +13,10 @@ from journey_mining.report.suppression import is_small
 FORMULA = (
     "At stake = customers who met it × max(0, conversion of comparable customers without it − with it), ranked by the lower "
     "end of its 95 % interval. Comparable: at the same place, from the same entry channel, as long under way, with or without "
-    "an earlier conversion. Claimed when significant over all candidates (Benjamini–Hochberg, 5 %) and at least 3 points. "
-    "A difference between customers, no proof of a cause."
+    "an earlier conversion; for what customers choose, such as a page, a pain is judged against those who did not take the next "
+    "step to the goal there either, a delight against those who did not leave. Claimed when significant over all candidates (Benjamini–Hochberg, 5 %) and at least 3 points. "
+    "An incident is claimed for its frequency instead: an error that customers met at least 3 times as often in one span of "
+    "days as on other days, given where they were. A difference between customers, no proof of a cause."
 )
 COLUMNS = [
     Column("finding", "finding"),
@@ -72,6 +74,11 @@ def _write_sentence(pains: list[Row]) -> str:
     if not pains:
         return "0 pain points that the data support"
     worst = pains[0]
+    if worst["kind"] == "incident":
+        return (
+            f"{format_count(worst['customers'])} customers met \u201c{worst['signal']}\u201d from "
+            f"{worst['first_at']:%Y-%m-%d} to {worst['last_at']:%Y-%m-%d}, far more often than on other days"
+        )
     return (
         f"{format_count(worst['customers'])} customers met \u201c{worst['signal']}\u201d: at least "
         f"{format_number(worst['at_stake_low'])} conversions at stake"
