@@ -89,7 +89,11 @@ def write_run(context: RunContext) -> None:
         "timings_seconds": context.timings,
         "inputs": context.warehouse.rows("select * from source_files order by source, path"),
         **context.summary,
-        "steps": mask_steps(context.summary.get("steps", {}), context.config.report.min_cell),
+        "steps": mask_steps(
+            context.summary.get("steps", {}),
+            context.config.report.min_cell,
+            context.summary.get("headline", {}).get("suppressed", ()),
+        ),
     }
     text = json.dumps(document, indent=2, default=str, ensure_ascii=False)
     (context.working_dir / "run.json").write_text(text + "\n", encoding="utf-8")

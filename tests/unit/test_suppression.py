@@ -143,6 +143,9 @@ def test_run_json_holds_no_small_count_of_journeys(published: Path) -> None:
     assert (document["open"], document["open_share"], document["journeys"]) == (None, None, None)
     assert document["matured"] == 80
     assert document["suppressed"] == ["journeys", "open", "open_share"]
+    steps = json.loads((published / "run.json").read_text())["steps"]
+    assert steps["derive journeys"]["journeys"] is None
+    assert steps["derive journeys"]["sessions"] == 81
 
 
 def test_run_json_holds_no_small_count_of_a_step(tmp_path: Path) -> None:
@@ -173,4 +176,6 @@ def test_the_page_agrees_with_run_json(published: Path) -> None:
     tile = re.search(r"<dt>Journeys</dt><dd>([^<]*)</dd>", text)
     assert tile is not None
     assert tile[1] == "\u2013"
+    assert "journey count" not in text
+    assert "customer count" in text
     assert "1.2" not in re.findall(r"<dt>Still open</dt><dd>([^<]*)</dd>", text)[0]

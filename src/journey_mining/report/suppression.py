@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -205,17 +205,21 @@ PERSONAL = ("customers", "journeys", "sessions", "events", "steps", "positions",
 """What the counts of a run's steps say about persons; the others count files, rounds and rows of aggregates."""
 
 
-def mask_steps(steps: Mapping[str, Mapping[str, Any]], min_cell: int) -> dict[str, dict[str, Any]]:
-    """The counts of a run's steps; of those that tell of persons the small ones are None.
+def mask_steps(
+    steps: Mapping[str, Mapping[str, Any]], min_cell: int, suppressed: Collection[str] = ()
+) -> dict[str, dict[str, Any]]:
+    """The counts of a run's steps; of those that tell of persons the small ones, and the `suppressed`, are None.
 
     >>> mask_steps({"derive journeys": {"renewed_customers": 1, "renewed_events": 40}, "audit results": {"warned": 1}}, 5)
     {'derive journeys': {'renewed_customers': None, 'renewed_events': 40}, 'audit results': {'warned': 1}}
     """
+
+    def may_show(name: str, count: Any) -> bool:
+        is_personal = name.rsplit("_", 1)[-1] in PERSONAL
+        return name not in suppressed and not (is_personal and is_small(count, min_cell))
+
     return {
-        step: {
-            name: None if name.rsplit("_", 1)[-1] in PERSONAL and is_small(count, min_cell) else count
-            for name, count in counts.items()
-        }
+        step: {name: count if may_show(name, count) else None for name, count in counts.items()}
         for step, counts in steps.items()
     }
 
