@@ -25,7 +25,8 @@ from journey_mining.runs import Counts, RunContext, Step, open_run
 from journey_mining.sources.changes import begin_changes, end_changes, recount_files, settle_changes
 from journey_mining.sources.ledger import read_sources
 from journey_mining.touchpoints import match_rules
-from journey_mining.warehouse import clear_errors, rewrite_database
+from journey_mining.upkeep import rewrite_files
+from journey_mining.warehouse import clear_errors
 
 
 def read_exports(context: RunContext) -> Counts:
@@ -252,9 +253,8 @@ def publish_snapshot(context: RunContext) -> Counts:
     """Close the files and make them the published snapshot by one rename."""
     write_run(context)
     context.warehouse.close()
-    if context.erases:
-        for file in (DATABASE, "store.duckdb"):
-            rewrite_database(context.working_dir / file)
+    files = [context.working_dir / file for file in (DATABASE, "store.duckdb")]
+    rewritten = rewrite_files(files, context.config, context.erases)
     context.published = publish(
         context.home,
         context.working_dir,
@@ -262,7 +262,7 @@ def publish_snapshot(context: RunContext) -> Counts:
         context.config.keep_snapshots,
         context.erases,
     )
-    return {"snapshot": context.name}
+    return {"snapshot": context.name, "rewritten_files": rewritten}
 
 
 STEPS: tuple[Step, ...] = (

@@ -72,6 +72,8 @@ def write_settings(context: RunContext) -> None:
 
 def write_run(context: RunContext) -> None:
     """Write run.json: inputs, counts, fingerprints, versions, timings and audits."""
+    from journey_mining.report.suppression import mask_steps
+
     document = {
         "run_id": context.run_id,
         "cutoff_at": context.cutoff_at.isoformat(),
@@ -87,6 +89,11 @@ def write_run(context: RunContext) -> None:
         "timings_seconds": context.timings,
         "inputs": context.warehouse.rows("select * from source_files order by source, path"),
         **context.summary,
+        "steps": mask_steps(
+            context.summary.get("steps", {}),
+            context.config.report.min_cell,
+            context.summary.get("headline", {}).get("suppressed", ()),
+        ),
     }
     text = json.dumps(document, indent=2, default=str, ensure_ascii=False)
     (context.working_dir / "run.json").write_text(text + "\n", encoding="utf-8")

@@ -196,13 +196,13 @@ def open_warehouse(
     return Warehouse(connection)
 
 
-def rewrite_database(path: Path) -> None:
+def rewrite_database(path: Path, memory_limit: str = "6GB", threads: int | None = None) -> None:
     """Write a closed database file anew: what was deleted from it leaves its bytes too."""
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)
-    with duckdb.connect(
-        config={**OFFLINE_SETTINGS, **SECRET_SPILL, "temp_directory": str(path.parent / "spill")}
-    ) as connection:
+    settings = {**OFFLINE_SETTINGS, **SECRET_SPILL, "memory_limit": memory_limit}
+    with duckdb.connect(config={**settings, "temp_directory": str(path.parent / "spill")}) as connection:
+        connection.execute(f"set threads = {threads or os.cpu_count() or 1}")
         connection.execute(f"attach {quoted(str(path))} as former (read_only)")
         connection.execute(f"attach {quoted(str(new))} as anew (storage_version {quoted(STORAGE_VERSION)})")
         connection.execute("copy from database former to anew")

@@ -205,7 +205,7 @@ def test_masked_funnel_shows_no_rate_that_gives_a_count_away() -> None:
         "conversion_rate": 60 / 63, "conversion_rate_low": 0.87, "conversion_rate_high": 0.98, "median_seconds": 5.0,
     }  # fmt: skip
     masked = mask_funnel([row], 5)["customers"][0]
-    assert (masked["dropped_off"], masked["open"], masked["skipped"]) == ("< 5", "< 5", "< 5")
+    assert (masked["dropped_off"], masked["open"], masked["skipped"]) == ("< 5", None, "< 5")
     assert masked["conversion_rate"] is None
     assert masked["widths"] == {"converted": 60, "hidden": 40, "entered": 100}
 

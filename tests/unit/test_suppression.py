@@ -79,9 +79,10 @@ def test_large_figures_are_all_shown() -> None:
 
 
 def transitions(*rows: tuple[str, str, int, float | None]) -> pd.DataFrame:
-    """Rows of (from, to, journeys, conversion rate)."""
+    """Rows of (from, to, journeys, conversion rate), each journey of another customer."""
     columns = ["from_touchpoint", "to_touchpoint", "journey_count", "conversion_rate"]
-    return pd.DataFrame(rows, columns=columns)
+    frame = pd.DataFrame(rows, columns=columns)
+    return frame.assign(customer_count=frame["journey_count"])
 
 
 def test_small_transitions_and_their_neighbours_are_left_out() -> None:
@@ -142,6 +143,22 @@ def test_run_json_holds_no_small_count_of_journeys(published: Path) -> None:
     assert (document["open"], document["open_share"], document["journeys"]) == (None, None, None)
     assert document["matured"] == 80
     assert document["suppressed"] == ["journeys", "open", "open_share"]
+    steps = json.loads((published / "run.json").read_text())["steps"]
+    assert steps["derive journeys"]["journeys"] is None
+    assert steps["derive journeys"]["sessions"] == 81
+
+
+def test_run_json_holds_no_small_count_of_a_step(tmp_path: Path) -> None:
+    """A run that touches one customer does not say so; what it says of files, audits and tables stays."""
+    (tmp_path / "log.csv").write_text("customer_id,occurred_at,touchpoint\nanna,2026-01-01 10:00:00,home\n")
+    (tmp_path / "journey.yaml").write_text("sources:\n  log: {system: table, path: log.csv, timezone: UTC}\n")
+    snapshot = run_all(tmp_path / "journey.yaml").published
+    assert snapshot is not None
+    steps = json.loads((snapshot / "run.json").read_text())["steps"]
+    assert steps["resolve identities"]["customers"] is None
+    assert steps["derive journeys"]["journeys"] is None
+    assert steps["read exports"]["files_read"] == 1
+    assert steps["audit results"]["audits"] > 10
 
 
 @pytest.mark.parametrize("name", ["graph.graphml", "graph.json", "graph.mmd", "graph.dot"])
@@ -159,4 +176,6 @@ def test_the_page_agrees_with_run_json(published: Path) -> None:
     tile = re.search(r"<dt>Journeys</dt><dd>([^<]*)</dd>", text)
     assert tile is not None
     assert tile[1] == "\u2013"
+    assert "journey count" not in text
+    assert "customer count" in text
     assert "1.2" not in re.findall(r"<dt>Still open</dt><dd>([^<]*)</dd>", text)[0]

@@ -69,14 +69,18 @@ def _suppress(rows: list[Row], converted: int, context: Context) -> list[Row]:
         {**row, "hue": context.hue(row["channel"]), "channel": label_channel(row["channel"])} for row in rows
     ]
     for model in MODELS:
-        parts = {str(place): round((row[model] or 0) * converted) for place, row in enumerate(rows)}
-        tiny = {place for place, count in parts.items() if rows[int(place)][model] and count == 0}
-        for place in find_masked_parts(parts, context.min_cell) | tiny:
+        parts = {str(place): _count_credit(row[model], converted) for place, row in enumerate(rows)}
+        for place in find_masked_parts(parts, context.min_cell):
             hidden = [model] + (
                 ["markov_conversions", "markov_low", "markov_high"] if model == "markov" else []
             )
             kept[int(place)].update(dict.fromkeys(hidden))
     return kept
+
+
+def _count_credit(share: float | None, converted: int) -> int:
+    """The conversions that a share stands for: at least one where there is any."""
+    return max(1, round(share * converted)) if share else 0
 
 
 def _write_sentence(bars: list[dict[str, Any]], count: int) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from journey_mining.report.formatting import format_count, format_date, format_percent
 from journey_mining.report.headline import headline
 from journey_mining.report.palette import NEUTRAL, assign_hues
 from journey_mining.report.query import Answer, Connection, Row, read_answer
-from journey_mining.report.suppression import mask_figures
+from journey_mining.report.suppression import find_masked_transitions, mask_figures
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class Context:
     def shown(self) -> dict[str, Any]:
         """The key figures that may be shown."""
         return mask_figures(self.figures)
+
+    @cached_property
+    def hidden_transitions(self) -> set[tuple[str, str]]:
+        """The (from, to) pairs that no table nor picture may show."""
+        return find_masked_transitions(self.answer("transition_links").rows, self.min_cell)
 
     @property
     def goal(self) -> str:

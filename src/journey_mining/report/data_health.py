@@ -9,7 +9,7 @@ from journey_mining.report.chart import Chart, Column
 from journey_mining.report.context import Context
 from journey_mining.report.formatting import format_count, format_duration, format_percent, format_value
 from journey_mining.report.query import Row
-from journey_mining.report.suppression import mask_count
+from journey_mining.report.suppression import is_small, mask_count
 
 SOURCE_COLUMNS = [
     Column("source", "source"),
@@ -128,11 +128,12 @@ def write_health(context: Context, sources: list[Row], audits: list[Row]) -> str
 
 
 def _mask_run(context: Context) -> Row:
-    """The run with small counts of customers, sessions and journeys suppressed."""
-    units = ("customer_count", "session_count", "journey_count")
+    """The run with small counts of customers, sessions and journeys suppressed, and what the key figures hide."""
+    units = {"customer_count": "customers", "session_count": "sessions", "journey_count": "journeys"}
     return {
         key: mask_count(value, context.min_cell) if key in units else value
         for key, value in context.run.items()
+        if units.get(key) not in context.shown["suppressed"] or is_small(value, context.min_cell)
     }
 
 

@@ -13,7 +13,7 @@ from journey_mining.report.flow_fold import Flow, Move, cut_backward, cut_forwar
 from journey_mining.report.flow_layout import draw_flow, label_node
 from journey_mining.report.formatting import format_count, format_percent
 from journey_mining.report.query import Row
-from journey_mining.report.suppression import find_masked_links, mask_count, mask_rates
+from journey_mining.report.suppression import find_masked_links, is_small, mask_count, mask_rates
 
 COLUMN_COUNT = 6
 TOP = 8
@@ -96,8 +96,14 @@ def fold_anchor(rows: Iterable[Row], anchor: str, min_cell: int) -> tuple[Flow, 
 
 def find_hidden(flow: Flow, min_cell: int) -> set[Move]:
     """The moves that are suppressed, small ones and those that would give them away."""
-    keys = [(f"{m.column} {m.source}", f"{m.column + 1} {m.target}", m.journey_count) for m in flow.moves]
-    return {flow.moves[position] for position in find_masked_links(keys, min_cell)}
+    columns: defaultdict[int, list[Move]] = defaultdict(list)
+    for move in flow.moves:
+        columns[move.column].append(move)
+    return {
+        moves[position]
+        for moves in columns.values()
+        for position in find_masked_links([(m.source, m.target, m.journey_count) for m in moves], min_cell)
+    }
 
 
 def _build_tab(context: Context, anchor: str, channels: dict[str, str]) -> dict[str, Any]:
@@ -201,7 +207,7 @@ def build_variants(context: Context) -> dict[str, Any]:
     hues = {
         row["touchpoint"]: context.hue(row["channel"]) for row in context.answer("touchpoint_channels").rows
     }
-    rows = [mask_rates(row, context.min_cell) for row in answer.rows]
+    rows = [mask_rates(row, context.min_cell) for row in drop_telling_variant(answer.rows, context.min_cell)]
     covered = sum(row["share"] or 0 for row in rows)
     chart = Chart(
         id="chart-variants",
@@ -211,7 +217,7 @@ def build_variants(context: Context) -> dict[str, Any]:
         sql=answer.sql,
         columns=VARIANT_COLUMNS,
         rows=rows,
-        note=f"Variants of fewer than {context.min_cell} journeys are not listed.",
+        note=f"Variants of fewer than {context.min_cell} customers are not listed.",
     )
     top = max((row["share"] or 0 for row in rows), default=0) or 1
     items = [
@@ -225,6 +231,14 @@ def build_variants(context: Context) -> dict[str, Any]:
     return {"chart": chart, "variants": items}
 
 
+def drop_telling_variant(rows: list[Row], min_cell: int) -> list[Row]:
+    """The rows, without the last one when so few journeys remain beside them that these could be counted."""
+    if not rows or not rows[-1]["share"]:
+        return rows
+    total = round(rows[-1]["journey_count"] / rows[-1]["share"])
+    return rows[:-1] if is_small(total - sum(row["journey_count"] for row in rows), min_cell) else rows
+
+
 def split_variant(variant: str, hues: dict[str, str], limit: int = 12) -> list[dict[str, Any]]:
     """The steps of a variant, each with its hue; a variant of more than `limit` steps ends with a rest."""
     names = str(variant or "").split(" > ")
@@ -236,13 +250,19 @@ def _build_loops(context: Context) -> Chart:
     """Pairs of touchpoints that journeys go between to and fro."""
     answer = context.answer("loops")
     rows = [
-        mask_rates({**row, "journey_count": row["forward_journeys"]}, context.min_cell) for row in answer.rows
+        mask_rates({**row, "journey_count": row["forward_journeys"]}, context.min_cell)
+        for row in answer.rows
+        if not {
+            (row["touchpoint"], row["other_touchpoint"]),
+            (row["other_touchpoint"], row["touchpoint"]),
+        }
+        & context.hidden_transitions
     ]
     return Chart(
         id="chart-loops",
         title="Loops",
         unit="transitions",
-        n=f"{len(answer.rows)} pairs",
+        n=f"{len(rows)} pairs",
         sql=answer.sql,
         columns=LOOP_COLUMNS,
         rows=rows,

@@ -7,11 +7,11 @@ from typing import Any
 from journey_mining.report.chart import Chart, Column
 from journey_mining.report.context import Context
 from journey_mining.report.formatting import format_count, format_percent
+from journey_mining.report.funnel_cells import PARTS, find_hidden_parts
 from journey_mining.report.query import Row
-from journey_mining.report.suppression import find_masked_parts, is_small, mask_count
+from journey_mining.report.suppression import Count, is_small, mask_count
 
 UNITS = ("customers", "journeys")
-PARTS = ("dropped_off", "open", "converted")
 RATES = ("conversion_rate", "conversion_rate_low", "conversion_rate_high")
 
 COLUMNS = [
@@ -35,8 +35,7 @@ def build_funnel(context: Context) -> dict[str, Any]:
     panels = []
     for unit in UNITS:
         rows = masked[unit]
-        first = next((row for row in answer.rows if row["unit"] == unit), None)
-        entered = mask_count(first["entered"], context.min_cell) if first else 0
+        entered = rows[0]["entered"] if rows else 0
         chart = Chart(
             id=f"chart-funnel-{unit}",
             title=f"{unit.capitalize()} by stage reached",
@@ -55,28 +54,34 @@ def build_funnel(context: Context) -> dict[str, Any]:
 def mask_funnel(rows: list[Row], min_cell: int) -> dict[str, list[Row]]:
     """The funnel's rows by unit with small cells suppressed, and rates from which they could be computed.
 
-    Each row keeps the widths it is drawn with: entered, and its shown parts; hidden parts share one width.
+    Of what is hidden, small counts read "< 5" and those that would give them away None. Each row keeps the widths it is
+    drawn with: entered, and its shown parts; hidden parts share one width.
     """
     masked: dict[str, list[Row]] = {unit: [] for unit in UNITS}
-    for row in rows:
-        masked.setdefault(row["unit"], []).append(_mask_row(row, min_cell))
+    for unit in [*UNITS, *{row["unit"] for row in rows} - set(UNITS)]:
+        of_unit = [row for row in rows if row["unit"] == unit]
+        hidden = find_hidden_parts(of_unit, min_cell)
+        masked[unit] = [_mask_row(row, hidden[n], min_cell) for n, row in enumerate(of_unit)]
     return masked
 
 
-def _mask_row(row: Row, min_cell: int) -> Row:
-    """One stage with its small cells suppressed."""
-    text = f"< {min_cell}"
-    hidden = find_masked_parts({part: row[part] or 0 for part in PARTS}, min_cell)
-    result = {**row, **dict.fromkeys(hidden, text), "skipped": mask_count(row["skipped"], min_cell)}
-    result["entered"] = mask_count(row["entered"], min_cell)
+def _mask_row(row: Row, hidden: set[str], min_cell: int) -> Row:
+    """One stage without its hidden cells."""
+    result = {**row, **{name: _replace(row[name], min_cell) for name in hidden}}
+    result["skipped"] = mask_count(row["skipped"], min_cell)
     if {"converted", "dropped_off"} & hidden:
         result.update(dict.fromkeys(RATES, None))
     if "converted" in hidden:
         result["median_seconds"] = None
     shown = {part: row[part] or 0 for part in PARTS if part not in hidden}
-    whole = 0 if is_small(row["entered"], min_cell) else row["entered"] or 0
+    whole = 0 if "entered" in hidden else row["entered"] or 0
     result["widths"] = {**shown, "hidden": max(0, whole - sum(shown.values())), "entered": whole}
     return result
+
+
+def _replace(count: int | None, min_cell: int) -> Count:
+    """What stands in a hidden cell."""
+    return mask_count(count, min_cell) if is_small(count, min_cell) else None
 
 
 def draw_bar(row: Row, rows: list[Row]) -> dict[str, Any]:

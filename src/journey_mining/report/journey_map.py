@@ -12,7 +12,7 @@ from journey_mining.report.context import Context
 from journey_mining.report.formatting import format_count, format_number, format_percent, format_value
 from journey_mining.report.funnel import mask_funnel
 from journey_mining.report.query import Row
-from journey_mining.report.suppression import is_small, mask_count
+from journey_mining.report.suppression import find_masked_parts, is_small, mask_count
 
 TOP_TOUCHPOINTS = 4
 TOP_PAINS = 3
@@ -78,13 +78,14 @@ def _read_stage_columns(context: Context) -> list[StageColumn]:
         _group(context.answer("feedback").rows),
     )
     channels, pains = _group(context.answer("stage_channels").rows), _group(read_pains(context))
+    mixes = {stage: _readable_mix(rows, context.min_cell) for stage, rows in channels.items()}
     return [
         StageColumn(
             stage=stage,
             funnel=funnel.get(stage, {}),
             effort=effort.get(stage, {}),
             touchpoints=touchpoints[stage][:TOP_TOUCHPOINTS],
-            mix=channels[stage],
+            mix=mixes.get(stage, []),
             scores=[
                 describe_score(row) for row in scores[stage] if row["response_count"] >= context.min_cell
             ],
@@ -99,6 +100,12 @@ def _readable_effort(row: Row, min_cell: int) -> Row:
     if is_small(row["journey_count"], min_cell):
         return {}
     return {key: row[key] for key in ("steps_per_journey", "contacts_per_step")}
+
+
+def _readable_mix(rows: list[Row], min_cell: int) -> list[Row]:
+    """A stage's channels without those of few customers, nor others whose shares would give these away."""
+    hidden = find_masked_parts({row["channel"]: row["customer_count"] for row in rows}, min_cell)
+    return [row for row in rows if row["channel"] not in hidden]
 
 
 def _group(rows: list[Row]) -> defaultdict[str, list[Row]]:

@@ -47,7 +47,7 @@ def _define(context: Context) -> list[tuple[str, str]]:
             "Probability is of all moves out of the first one."),
         ("Lift", "Conversion of journeys with the transition ÷ conversion of all matured journeys."),
         ("Conversion after, time to next", "Over a touchpoint's outgoing transitions, weighted by journeys (estimate)."),
-        ("Small cells", f"Counts of 1 to {least - 1} are not shown, nor rates from which they could be computed."),
+        ("Small cells", f"Counts of 1 to {least - 1} are not shown, nor what they could be computed from: a dash may stand for any number."),
     ]  # fmt: skip
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from journey_mining.mining.subtraction import Link, find_detour, find_forced
 from journey_mining.report.query import Row
 
 Count = int | str | None
@@ -49,25 +50,82 @@ def find_masked_parts(parts: Mapping[str, int], min_cell: int) -> set[str]:
 
 
 def find_masked_links(links: Sequence[tuple[str, str, int]], min_cell: int) -> set[int]:
-    """The positions of the (source, target, count) links to hide.
+    """The positions of the (source, target, count) links to hide, where the totals of all nodes of min_cell are known.
 
     Small links are hidden; then, at every node whose hidden rest is small or is a single link, the smallest link that
-    still shows, until no hidden link can be found by subtraction from its node's total.
+    still shows; then, where a small link would still follow from the totals, the links of the cheapest cycle with it.
     """
     hidden = {position for position, link in enumerate(links) if is_small(link[2], min_cell)}
+    placed = _place_ends(links, min_cell)
     ends: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for position, (source, target, _) in enumerate(links):
-        ends["from", source].append(position)
-        ends["to", target].append(position)
+    for position, pair in enumerate(placed):
+        for end in pair:
+            ends[end].append(position)
+    tried: set[int] = set()
+    while True:
+        _hide_at_nodes(list(ends.values()), hidden, links, min_cell)
+        cover = _find_next_cover(placed, hidden, links, min_cell, tried)
+        if not cover:
+            return hidden
+        hidden |= cover
+
+
+def _place_ends(links: Sequence[tuple[str, str, int]], min_cell: int) -> list[Link]:
+    """The two nodes of each link; those of a side whose totals are small, and so unknown, are one node."""
+    totals: Counter[tuple[str, str]] = Counter()
+    for source, target, count in links:
+        totals["from", source] += count
+        totals["to", target] += count
+
+    def place(side: str, name: str) -> tuple[str, str]:
+        return (f"{side} the unknown", "") if is_small(totals[side, name], min_cell) else (side, name)
+
+    return [(place("from", source), place("to", target)) for source, target, _ in links]
+
+
+def _hide_at_nodes(
+    nodes: list[list[int]], hidden: set[int], links: Sequence[tuple[str, str, int]], min_cell: int
+) -> None:
+    """Hide more links until no node's hidden rest gives anything away."""
     changed = True
     while changed:
         changed = False
-        for members in ends.values():
+        for members in nodes:
             extra = _next_to_hide(members, hidden, links, min_cell)
             if extra is not None:
                 hidden.add(extra)
                 changed = True
-    return hidden
+
+
+def _find_next_cover(
+    placed: Sequence[Link],
+    hidden: set[int],
+    links: Sequence[tuple[str, str, int]],
+    min_cell: int,
+    tried: set[int],
+) -> set[int]:
+    """Links that protect a small one of which the totals tell the count; empty when there is none.
+
+    Where no cycle leads through it, a link between two other nodes: pairs that are not listed may then be what is
+    missing. `tried` remembers for which links that was done.
+    """
+    order = sorted(hidden)
+    shown = [pair for position, pair in enumerate(placed) if position not in hidden]
+    forced = find_forced([placed[position] for position in order], shown)
+    costs = [0 if position in hidden else link[2] for position, link in enumerate(links)]
+    for position in (order[place] for place in sorted(forced)):
+        if not is_small(links[position][2], min_cell) or position in tried:
+            continue
+        cover = set(find_detour(placed, costs, position)) - hidden
+        if not cover:
+            tried.add(position)
+            apart = [
+                p for p in range(len(links)) if p not in hidden and not {*placed[p]} & {*placed[position]}
+            ]
+            cover = {min(apart, key=lambda p: (costs[p], p))} if apart else set()
+        if cover:
+            return cover
+    return set()
 
 
 def _next_to_hide(
@@ -123,16 +181,47 @@ def mask_figures(figures: Mapping[str, Any]) -> dict[str, Any]:
     return {**shown, "suppressed": sorted(hidden)}
 
 
+def find_masked_transitions(rows: Iterable[Mapping[str, Any]], min_cell: int) -> set[tuple[str, str]]:
+    """The (from, to) pairs of the table `transitions` to hide: those of few customers, and what would give them away."""
+    links = sorted(
+        (str(r["from_touchpoint"]), str(r["to_touchpoint"]), int(r["customer_count"])) for r in rows
+    )
+    return {links[position][:2] for position in find_masked_links(links, min_cell)}
+
+
 def suppress_transitions(transitions: pd.DataFrame, min_cell: int) -> pd.DataFrame:
-    """The transitions that may be shown: without those of few journeys, others that would give them away, and telling rates."""
-    ends = transitions[["from_touchpoint", "to_touchpoint", "journey_count"]].itertuples(index=False)
-    hidden = find_masked_links([(str(a), str(b), int(count)) for a, b, count in ends], min_cell)
-    kept = [position for position in range(len(transitions)) if position not in hidden]
+    """The transitions that may be shown: without those of few customers, others that would give them away, and telling rates."""
+    records = [{str(key): value for key, value in row.items()} for row in transitions.to_dict("records")]
+    hidden = find_masked_transitions(records, min_cell)
     rows = [
-        mask_rates({str(key): _or_none(value) for key, value in row.items()}, min_cell)
-        for row in transitions.iloc[kept].to_dict("records")
+        mask_rates({key: _or_none(value) for key, value in row.items()}, min_cell)
+        for row in records
+        if (row["from_touchpoint"], row["to_touchpoint"]) not in hidden
     ]
     return pd.DataFrame(rows, columns=transitions.columns)
+
+
+PERSONAL = ("customers", "journeys", "sessions", "events", "steps", "positions", "identifiers")
+"""What the counts of a run's steps say about persons; the others count files, rounds and rows of aggregates."""
+
+
+def mask_steps(
+    steps: Mapping[str, Mapping[str, Any]], min_cell: int, suppressed: Collection[str] = ()
+) -> dict[str, dict[str, Any]]:
+    """The counts of a run's steps; of those that tell of persons the small ones, and the `suppressed`, are None.
+
+    >>> mask_steps({"derive journeys": {"renewed_customers": 1, "renewed_events": 40}, "audit results": {"warned": 1}}, 5)
+    {'derive journeys': {'renewed_customers': None, 'renewed_events': 40}, 'audit results': {'warned': 1}}
+    """
+
+    def may_show(name: str, count: Any) -> bool:
+        is_personal = name.rsplit("_", 1)[-1] in PERSONAL
+        return name not in suppressed and not (is_personal and is_small(count, min_cell))
+
+    return {
+        step: {name: count if may_show(name, count) else None for name, count in counts.items()}
+        for step, counts in steps.items()
+    }
 
 
 def _or_none(value: Any) -> Any:

@@ -50,8 +50,11 @@ def build_touchpoints(context: Context) -> dict[str, Any]:
 def _suppress(row: Row, context: Context) -> Row:
     """The row with small counts suppressed, its channel's hue beside it."""
     least = context.min_cell
-    rate = None if is_small(row["exits"], least) else row["exit_rate"]
-    masked = {key: mask_count(row[key], least) for key in ("entries", "exits")}
+    links = {"entries": ("__start__", row["touchpoint"]), "exits": (row["touchpoint"], "__end__")}
+    hidden = {key for key, link in links.items() if link in context.hidden_transitions}
+    masked = {key: None if key in hidden else row[key] for key in links}
+    masked |= {key: mask_count(row[key], least) for key in links if is_small(row[key], least)}
+    rate = None if "exits" in hidden else row["exit_rate"]
     channel = label_channel(row["channel"])
     return {**row, **masked, "exit_rate": rate, "channel": channel, "hue": context.hue(row["channel"])}
 

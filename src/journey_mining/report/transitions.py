@@ -40,7 +40,7 @@ COLUMNS = [
 def build_transitions(context: Context) -> dict[str, Any]:
     """The section: the map's arrays, and the frame with the table behind it."""
     answer, total = context.answer("transitions"), context.answer("transition_total").rows[0]
-    rows = [mask_rates({**row, **_label_ends(row)}, context.min_cell) for row in answer.rows]
+    rows = _select_shown(context, answer.rows, total["transition_count"])
     drawing = _draw_map(context, rows, total["transition_count"]) if rows else None
     chart = Chart(
         id="chart-transitions",
@@ -51,12 +51,25 @@ def build_transitions(context: Context) -> dict[str, Any]:
         columns=COLUMNS,
         rows=rows,
         note=_write_note(context, rows, drawing),
+        query_note="The table leaves out more where the query's rows would give away what those hide.",
     )
     return {
         "sentence": write_coverage(rows, total),
         "chart": chart,
         "islands": {"data-transitions": drawing} if drawing else {},
     }
+
+
+def _select_shown(context: Context, rows: list[Row], total: int) -> list[Row]:
+    """The rows that give no other away, with the share of all transitions that they cover together."""
+    shown, seen = [], 0
+    for row in rows:
+        if (row["from_touchpoint"], row["to_touchpoint"]) in context.hidden_transitions:
+            continue
+        seen += row["transition_count"]
+        covered = seen / total if total else None
+        shown.append(mask_rates({**row, **_label_ends(row), "covered": covered}, context.min_cell))
+    return shown
 
 
 def _label_ends(row: Row) -> Row:
@@ -109,7 +122,7 @@ def _write_note(context: Context, rows: list[Row], drawing: dict[str, Any] | Non
         return ""
     inner = {row[end] for row in rows for end in ("from_touchpoint", "to_touchpoint")} - set(LABELS)
     left_out = len(inner) - sum(not node["boundary"] for node in drawing["nodes"])
-    note = f"Transitions of fewer than {context.min_cell} journeys are left out"
+    note = f"Transitions of fewer than {context.min_cell} customers are left out, and others that would give them away"
     return (
         f"{note}; {left_out} touchpoints of small volume are only in the table." if left_out else f"{note}."
     )

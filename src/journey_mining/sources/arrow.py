@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -69,10 +70,18 @@ class RecordReader:
             self.bad.append(BadRecord.of(0, self.stream.damage, b""))
         self.record_count += len(self.bad)
 
-    def _batch(self, block: Block, columns: list[pa.Array] | None = None) -> pa.RecordBatch:
+    def _batch(
+        self, block: Block, columns: list[pa.Array] | None = None, without: list[int] | None = None
+    ) -> pa.RecordBatch:
+        """The block's records as a batch, but those at the indices `without`, for which there are no fields."""
         offsets = pa.py_buffer(block.offsets.astype(np.int64).tobytes())
         raw = pa.LargeStringArray.from_buffers(len(block), offsets, pa.py_buffer(block.data))
-        return self._assemble(raw, pa.array(block.lines), columns or [])
+        lines = pa.array(block.lines)
+        if without:
+            kept = np.ones(len(block), bool)
+            kept[without] = False
+            raw, lines = raw.filter(pa.array(kept)), lines.filter(pa.array(kept))
+        return self._assemble(raw, lines, columns or [])
 
     def _assemble(self, raw: pa.Array, lines: pa.Array, columns: list[pa.Array]) -> pa.RecordBatch:
         count = len(raw)
@@ -120,15 +129,36 @@ class RecordReader:
             yield from self._csv_block(block)
 
     def _csv_block(self, block: Block) -> Iterator[pa.RecordBatch]:
-        table = self._parse_fast(block) if block.is_regular else None
-        if table is not None:
-            nothing = pa.nulls(len(block), pa.large_string())
-            yield self._batch(block, [_one_chunk(table[old]) if old else nothing for _, old in self.wanted])
+        narrow: list[pa_csv.InvalidRow] = []
+        table = self._parse_fast(block, narrow) if block.is_regular else None
+        places = [row.number - 1 for row in narrow] if table is not None else []
+        texts = [record.rstrip(b"\r\n") for record in block.records(places)]
+        # As many rows as records may still be other rows: the texts tell.
+        if table is None or texts != [row.text.encode() for row in narrow]:
+            yield from self._parse_slowly(block)
             return
-        yield from self._parse_slowly(block)
+        width = len(self.shape.columns)
+        for line, row, text in zip(block.lines[places].tolist(), narrow, texts, strict=True):
+            self._reject(line, row.actual_columns, width, text)
+        if table.num_rows:
+            nothing = pa.nulls(table.num_rows, pa.large_string())
+            columns = [_one_chunk(table[old]) if old else nothing for _, old in self.wanted]
+            yield self._batch(block, columns, places)
 
-    def _parse_fast(self, block: Block) -> pa.Table | None:
-        """The block parsed by pyarrow, or None when it does not see the same records."""
+    def _reject(self, line: int, found: int, width: int, text: bytes) -> None:
+        """Keep a row aside that has another number of fields than the header."""
+        self.bad.append(BadRecord.of(line, _name_widths(found, width), text))
+
+    def _parse_fast(self, block: Block, narrow: list[pa_csv.InvalidRow]) -> pa.Table | None:
+        """The block parsed by pyarrow, or None when it does not see the same records.
+
+        Rows of another number of fields than the header are left out and appended to `narrow`.
+        """
+
+        def set_aside(row: pa_csv.InvalidRow) -> str:
+            narrow.append(row)
+            return "skip"
+
         columns = list(self.shape.columns)
         wanted = list(dict.fromkeys(old for _, old in self.wanted if old))
         try:
@@ -139,6 +169,7 @@ class RecordReader:
                     delimiter=self.shape.delimiter,
                     quote_char='"' if self.shape.is_quoted else False,
                     newlines_in_values=self.shape.is_quoted,
+                    invalid_row_handler=set_aside,
                 ),
                 pa_csv.ConvertOptions(
                     column_types={name: pa.large_string() for name in wanted},
@@ -150,7 +181,7 @@ class RecordReader:
             )
         except pa.ArrowInvalid:
             return None
-        return table if table.num_rows == len(block) else None
+        return table if table.num_rows + len(narrow) == len(block) else None
 
     def _parse_slowly(self, block: Block) -> Iterator[pa.RecordBatch]:
         """Record by record with the standard library; one of another number of fields is a bad record."""
@@ -160,11 +191,11 @@ class RecordReader:
         for index in range(len(block)):
             text = block.record(index).decode().rstrip("\r\n")
             fields = _fields(text, self.shape)
-            if fields is None or len(fields) != width:
-                reason = (
-                    f"{len(fields)} fields where the header has {width}" if fields else "not a row of CSV"
-                )
-                self.bad.append(BadRecord.of(int(block.lines[index]), reason, text.encode()))
+            if not fields:
+                self.bad.append(BadRecord.of(int(block.lines[index]), "not a row of CSV", text.encode()))
+                continue
+            if len(fields) != width:
+                self._reject(int(block.lines[index]), len(fields), width, text.encode())
                 continue
             rows.append(fields)
             kept.append(index)
@@ -197,6 +228,12 @@ def _json_text(item: object) -> str:
     except UnicodeEncodeError:
         return json.dumps(item)
     return text
+
+
+@cache
+def _name_widths(found: int, width: int) -> str:
+    """The reason of a row that has another number of fields than the header; one object for all such rows."""
+    return f"{found} fields where the header has {width}"
 
 
 def _fields(text: str, shape: Shape) -> list[str] | None:

@@ -23,7 +23,7 @@ _GZIP = b"\x1f\x8b"
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class BadRecord:
     """A record that never reached SQL: its 1-based line, the reason and its bytes (see RAW_KEPT_BYTES)."""
 

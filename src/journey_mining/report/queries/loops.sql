@@ -19,6 +19,6 @@ inner join transitions as backward
     on forward.from_touchpoint = backward.to_touchpoint and forward.to_touchpoint = backward.from_touchpoint
 where
     forward.from_touchpoint < forward.to_touchpoint
-    and least(forward.journey_count, backward.journey_count) >= (select limits.min_cell from limits)
+    and least(forward.customer_count, backward.customer_count) >= (select limits.min_cell from limits)
 order by least(forward.transition_count, backward.transition_count) desc, touchpoint, other_touchpoint
 limit 10

@@ -1,10 +1,4 @@
--- Channels of each stage by steps, those with fewer customers than min_cell left out.
-with limits as (
-    select coalesce(max(try_cast(value as bigint)), 5) as min_cell
-    from settings
-    where name = 'min_cell'
-)
-
+-- Channels of each stage by steps; the chart leaves out those of few customers, and what would give them away.
 select
     stage,
     channel,
@@ -12,5 +6,4 @@ select
     customer_count,
     step_share
 from stage_channels
-where customer_count >= (select limits.min_cell from limits)
 order by stage, step_count desc, channel

@@ -1,4 +1,4 @@
--- The 500 most frequent transitions, those of fewer than min_cell journeys left out; covered = running share of all.
+-- The 500 most frequent transitions, those of fewer than min_cell customers left out; covered = running share of all.
 with limits as (
     select coalesce(max(try_cast(value as bigint)), 5) as min_cell
     from settings
@@ -26,7 +26,7 @@ shown as (
         conversion_rate_high,
         lift
     from transitions
-    where journey_count >= (select limits.min_cell from limits)
+    where customer_count >= (select limits.min_cell from limits)
 )
 
 select

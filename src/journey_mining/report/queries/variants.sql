@@ -1,4 +1,4 @@
--- The most frequent variants, those of fewer than min_cell journeys left out.
+-- The most frequent variants, those of fewer than min_cell customers left out.
 with limits as (
     select coalesce(max(try_cast(value as bigint)), 5) as min_cell
     from settings
@@ -16,6 +16,6 @@ select
     conversion_rate,
     median_throughput_seconds
 from variants
-where journey_count >= (select limits.min_cell from limits)
+where customer_count >= (select limits.min_cell from limits)
 order by variant_rank
 limit 12

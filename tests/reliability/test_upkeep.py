@@ -1,0 +1,152 @@
+"""Files stay as small as their data, however many nights replace rows in them, and nobody notices the writing anew."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import duckdb
+import pytest
+from shop import CONFIG, HEADER, home_of, published, write_day
+
+from journey_mining import upkeep
+from journey_mining.pipeline import run_all
+from journey_mining.publication import DATABASE
+from journey_mining.upkeep import measure_needed, rewrite_files
+from journey_mining.warehouse import STORAGE_VERSION, open_readonly, rewrite_database
+
+BLOCK = 1 << 18
+"""Bytes of a block: no file is measured more finely."""
+
+
+def files_of(config_path: Path) -> list[Path]:
+    """The published database and the store that belongs to it."""
+    home = home_of(config_path)
+    return [home.current / DATABASE, home.store_of(str(home.current_name()))]
+
+
+def with_replaced_rows(path: Path, nights: int) -> Path:
+    """A database of 200,000 rows in which each night replaced those of one customer in fifty."""
+    draw = random.Random(1)
+    with duckdb.connect(config={"threads": "1"}) as connection:
+        connection.execute(f"attach '{path}' as grown (storage_version '{STORAGE_VERSION}')")
+        connection.execute(
+            """create table grown.events as
+            select range % 8000 as customer_id, hash(range) as event_id, 'page ' || range % 900 as touchpoint
+            from range(200000)"""
+        )
+        for _ in range(nights):
+            touched = draw.sample(range(8000), 160)
+            connection.execute(
+                "create or replace temp table kept as from grown.events where customer_id in (select unnest($t))",
+                {"t": touched},
+            )
+            connection.execute("delete from grown.events where event_id in (select event_id from kept)")
+            connection.execute("insert into grown.events from kept")
+            connection.execute("checkpoint grown")
+    return path
+
+
+@pytest.mark.parametrize("nights", [0, 3, 12])
+def test_what_a_file_needs_is_what_writing_it_anew_takes(tmp_path: Path, nights: int) -> None:
+    """The estimate tells deleted rows and free blocks from data."""
+    path = with_replaced_rows(tmp_path / "grown.duckdb", nights)
+    needed = measure_needed(path)
+    rewrite_database(path)
+    assert abs(needed - path.stat().st_size) <= 0.15 * path.stat().st_size + 2 * BLOCK
+
+
+def test_an_empty_database_needs_nothing(tmp_path: Path) -> None:
+    """A file without tables is measured too."""
+    duckdb.connect(str(tmp_path / "empty.duckdb")).close()
+    assert measure_needed(tmp_path / "empty.duckdb") <= BLOCK
+
+
+def test_many_nights_leave_files_like_a_first_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight nights: never larger than half as much again, same content and comments, readers undisturbed."""
+    monkeypatch.setenv("JOURNEY_MINING_KEY", "5a" * 32)
+    monkeypatch.setattr(upkeep, "SMALL_BYTES", 4 * BLOCK)
+    monkeypatch.setattr("journey_mining.renewal.MOST_TOUCHED", 1.0)
+    for root in (tmp_path / "nights", tmp_path / "once"):
+        root.mkdir()
+        (root / "journey.yaml").write_text(CONFIG, encoding="utf-8")
+    mine, fresh = tmp_path / "nights" / "journey.yaml", tmp_path / "once" / "journey.yaml"
+    rewritten = []
+    for day in range(1, 9):
+        write_day(mine.parent / "shop", day)
+        write_day(fresh.parent / "shop", day)
+        readers = [open_readonly(path) for path in files_of(mine)] if day > 1 else []
+        before = [reader.execute("select count(*) from duckdb_tables()").fetchall() for reader in readers]
+        rewritten.append(run_all(mine).summary["steps"]["publish snapshot"]["rewritten_files"])
+        for reader, seen in zip(readers, before, strict=True):
+            assert reader.execute("select count(*) from duckdb_tables()").fetchall() == seen
+            assert reader.execute("select table_name from duckdb_tables() limit 1").fetchall()
+            reader.close()
+    run_all(fresh)
+    assert sum(rewritten) > 0
+    assert rewritten[0] == 0
+    assert published(mine) == published(fresh)
+    for grown, small in zip(files_of(mine), files_of(fresh), strict=True):
+        assert grown.stat().st_size <= 1.5 * small.stat().st_size + 8 * BLOCK
+        assert described(grown) == described(small)
+
+
+def described(path: Path) -> list[tuple[str, ...]]:
+    """Comments and macros of a database, which a copy must keep."""
+    with open_readonly(path) as connection:
+        return connection.execute(
+            """select table_name, comment from duckdb_tables()
+            union all select table_name || '.' || column_name, comment from duckdb_columns() where not internal
+            union all select function_name, macro_definition from duckdb_functions() where not internal
+            order by all"""
+        ).fetchall()
+
+
+def test_small_files_are_left_alone(tmp_path: Path) -> None:
+    """Below 16 MiB a file may be mostly free blocks: copying it costs nothing."""
+    (tmp_path / "journey.yaml").write_text(CONFIG, encoding="utf-8")
+    for day in (1, 2, 3):
+        write_day(tmp_path / "shop", day)
+        assert run_all(tmp_path / "journey.yaml").summary["steps"]["publish snapshot"]["rewritten_files"] == 0
+
+
+def test_without_room_the_grown_file_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is lost by not writing anew, so that a full disk does not stop a night for it; an erasure it does stop."""
+
+    def fill_disk(path: Path, *_: object) -> None:
+        path.with_name(f"{path.name}.new").write_bytes(b"half")
+        raise duckdb.IOException("No space left on device")
+
+    monkeypatch.setattr(upkeep, "has_grown", lambda path: True)
+    monkeypatch.setattr(upkeep, "rewrite_database", fill_disk)
+    (tmp_path / "journey.yaml").write_text(CONFIG, encoding="utf-8")
+    write_day(tmp_path / "shop", 1)
+    context = run_all(tmp_path / "journey.yaml")
+    assert context.summary["steps"]["publish snapshot"]["rewritten_files"] == 0
+    assert not list(tmp_path.rglob("*.new"))
+    with pytest.raises(duckdb.IOException):
+        rewrite_files(files_of(tmp_path / "journey.yaml"), context.config, erases=True)
+
+
+@pytest.mark.slow
+def test_a_larger_home_is_written_anew_now_and_then(tmp_path: Path) -> None:
+    """Of 24 nights a few write a file anew, and none is published with more than half as much again as it needs."""
+    (tmp_path / "journey.yaml").write_text(CONFIG.replace("500MB", "2GB"), encoding="utf-8")
+    draw, nights = random.Random(1), []
+    for day in range(84):
+        rows = [
+            f"{day}-{who}-{step},c{who},,2026-{1 + day // 28:02}-{1 + day % 28:02}T{draw.randrange(24):02}:00:00Z,"
+            f"{draw.choice(['home page', 'product page', 'cart', 'purchase'])},web,"
+            for who in draw.sample(range(20_000), 800)
+            for step in range(draw.randint(1, 6))
+        ]
+        (tmp_path / "shop").mkdir(exist_ok=True)
+        (tmp_path / "shop" / f"day{day:02}.csv").write_text(HEADER + "\n".join(rows) + "\n", encoding="utf-8")
+        if day < 60:
+            continue
+        nights.append(
+            run_all(tmp_path / "journey.yaml").summary["steps"]["publish snapshot"]["rewritten_files"]
+        )
+        for path in files_of(tmp_path / "journey.yaml"):
+            assert path.stat().st_size <= max(1.5 * measure_needed(path), upkeep.SMALL_BYTES)
+    assert 1 <= sum(nights) <= 12
