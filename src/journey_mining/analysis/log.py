@@ -89,6 +89,16 @@ class EventLog:
                 self.require("events")
 
     @cached_property
+    def has_flags(self) -> bool:
+        """Whether journeys that no person makes are in the log; those of events given by hand are all a person's."""
+        return not self.is_loaded and bool(self.value("select count(*) from journeys where is_flagged"))
+
+    @cached_property
+    def has_ordinals(self) -> bool:
+        """Whether an event's place among those of its customer needs no window."""
+        return self.is_loaded or "event_ordinal" in self.columns
+
+    @cached_property
     def touchpoints(self) -> list[str]:
         """The names of all touchpoints, sorted."""
         rows = self.connection.execute(
