@@ -9,7 +9,7 @@ looked at. Each pass groups the events of one step; nothing is sorted.
 
 from __future__ import annotations
 
-from journey_mining.analysis.funnel import Plan, attempt_ctes
+from journey_mining.analysis.funnel import Plan, follow_attempts
 from journey_mining.analysis.log import EventLog
 
 
@@ -43,7 +43,8 @@ def earliest_ctes(plan: Plan) -> list[str]:
     from latest
     where done_us - us_1 > {plan.window_us}
 )""",
-        *attempt_ctes(plan, only="loose"),
+        _mark_loose(plan),
+        *follow_attempts(plan),
         f"""counting as (
     select {columns}
     from latest
@@ -57,6 +58,21 @@ def earliest_ctes(plan: Plan) -> list[str]:
     )
 )""",
     ]
+
+
+def _mark_loose(plan: Plan) -> str:
+    """The CTE `marked` of the loose units; an event of the first step that is one of a later step too is there twice."""
+    steps = range(2, len(plan.steps) + 1)
+    segment = "e.segment" if plan.by else "null as segment"
+    return f"""marked as (
+    select e.unit_id, e.ord, e.us, {segment}, true as is_1, {", ".join(f"false as is_{k}" for k in steps)}
+    from {_events_of(plan, 1)} as e
+    semi join loose as u on e.unit_id = u.unit_id
+    union all
+    select e.unit_id, e.ord, e.us, null, false, {", ".join(f"e.is_{k}" for k in steps)}
+    from later as e
+    semi join loose as u on e.unit_id = u.unit_id
+)"""
 
 
 def _columns(plan: Plan) -> list[str]:

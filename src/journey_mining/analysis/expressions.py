@@ -83,9 +83,7 @@ def named_events(log: EventLog, unit: str) -> str:
     known = f"{UNIT_COLUMNS[unit]} is not null"
     if not log.has_flags:
         return known
-    return (
-        f"{known} and (journey_id is null or journey_id not in (select journey_id from journeys where is_flagged))"
-    )
+    return f"{known} and (journey_id is null or journey_id not in (select journey_id from journeys where is_flagged))"
 
 
 def event_order(log: EventLog) -> str:

@@ -219,36 +219,34 @@ def window_check(plan: Plan, moment: str, start: str) -> str:
     return "true" if plan.window_us is None else f"{moment} - {start} <= {plan.window_us}"
 
 
-def mark_events(plan: Plan, only: str | None = None) -> str:
-    """The CTE of the events that count, each with the steps and exclusions that it matches.
-
-    `only` names a CTE of the units whose events are wanted.
-    """
+def mark_events(plan: Plan) -> str:
+    """The CTE `marked` of the events that count, each with the steps and exclusions that it matches."""
     marks = [f"{step.sql} as is_{index}" for index, step in enumerate(plan.steps, 1)]
     marks += [f"{one.matcher.sql} as is_excluded_{index}" for index, one in enumerate(plan.exclusions, 1)]
     holds = [f"{column} as hold_{index}" for index, column in enumerate(plan.hold, 1)]
     kinds = [*(step.where for step in plan.steps), *(one.matcher.where for one in plan.exclusions)]
     matched = plan.events if plan.order == "strict" else f"{plan.named} and ({' or '.join(kinds)})"
-    wanted = f"\n        and {plan.column} in (select unit_id from {only})" if only else ""
     columns = [f"{plan.column} as unit_id", f"{plan.ordinal} as ord", "occurred_us as us"]
     listed = ",\n        ".join([*columns, *holds, f"{plan.by or 'null'} as segment", *marks])
     return f"""marked as (
     select
         {listed}
     from events
-    where {matched}{wanted}
+    where {matched}
 )"""
 
 
-def attempt_ctes(plan: Plan, only: str | None = None) -> list[str]:
-    """The CTEs up to `attempts`: a row an attempt, with ord_k and us_k of each required step k (1-based) reached.
+def attempt_ctes(plan: Plan) -> list[str]:
+    """The CTEs up to `attempts` of all events that count; see follow_attempts."""
+    return [mark_events(plan), *follow_attempts(plan)]
 
-    `only` names a CTE of the units whose attempts are wanted.
-    """
+
+def follow_attempts(plan: Plan) -> list[str]:
+    """The CTEs from `marked` to `attempts`: a row an attempt, with ord_k and us_k of each required step k (1-based)
+    reached."""
     holds = "".join(f", hold_{index}" for index in range(1, len(plan.hold) + 1))
     known = " and ".join(["is_1", *(f"hold_{index} is not null" for index in range(1, len(plan.hold) + 1))])
     ctes = [
-        mark_events(plan, only),
         f"""reached_1 as (
     select unit_id, segment, ord as ord_1, us as us_1{holds}
     from marked

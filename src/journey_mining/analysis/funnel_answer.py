@@ -217,20 +217,17 @@ def _count_units(log: EventLog, plan: Plan) -> str:
 def _all_units(log: EventLog, plan: Plan) -> str:
     """A relation of unit_id, in which each unit that has an event that counts is at least once.
 
-    Each contact is in a journey, so that journeys stand for their events, and only what is in none is read.
+    Every contact is in a journey: journeys stand for their events, and only background events that count are read.
     """
-    found = f"select {plan.column} as unit_id from events where"
+    found = f"select {plan.column} as unit_id from"
     if log.is_loaded or plan.unit == "sessions" or "is_background" not in log.columns:
-        return f"({found} {plan.events})"
-    steps = [*plan.steps, *(one.matcher for one in plan.exclusions)]
-    named = " or ".join(one.where for one in steps)
-    return f"""(
-        select {plan.column} as unit_id from journeys where not is_flagged
-        union all
-        {found} {plan.column} is not null and journey_id is null and not coalesce(is_background, false)
-        union all
-        {found} {plan.named} and is_background and ({named})
-    )"""
+        return f"({found} events where {plan.events})"
+    matchers = [*plan.steps, *(one.matcher for one in plan.exclusions)]
+    apart = [one.where for one in matchers if one.touchpoint in {None, *log.background_touchpoints}]
+    contacts = f"{found} journeys where not is_flagged"
+    if not apart:
+        return f"({contacts})"
+    return f"({contacts} union all {found} events where {plan.named} and is_background and ({' or '.join(apart)}))"
 
 
 def _join(ctes: list[str]) -> str:

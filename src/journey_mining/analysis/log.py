@@ -107,6 +107,14 @@ class EventLog:
         return [str(row[0]) for row in rows]
 
     @cached_property
+    def background_touchpoints(self) -> frozenset[str]:
+        """The touchpoints of background events, which may have other events too."""
+        if "is_background" not in self.columns:
+            return frozenset()
+        query = "select distinct touchpoint from events where is_background and touchpoint is not null"
+        return frozenset(str(row[0]) for row in self.connection.execute(query).fetchall())
+
+    @cached_property
     def stages(self) -> list[str]:
         """The stages in their order."""
         self.require("stages")

@@ -32,6 +32,8 @@ class Matcher:
     label: str
     where: str
     """The condition as it stands after `where`, NULL for false: a scan can use it to skip rows."""
+    touchpoint: str | None = None
+    """The touchpoint that all its events have, if it names one."""
 
     @property
     def sql(self) -> str:
@@ -64,7 +66,8 @@ def build_matcher(log: EventLog, given: Any) -> Matcher:
         parts.append(where)
         labels.append(where)
     label = str(condition.get("name", " and ".join(labels)))
-    return Matcher(label, " and ".join(parts))
+    named = str(condition["touchpoint"]) if "touchpoint" in condition else None
+    return Matcher(label, " and ".join(parts), named)
 
 
 def build_predicate(
