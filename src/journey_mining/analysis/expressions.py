@@ -87,5 +87,7 @@ def named_events(log: EventLog, unit: str) -> str:
 
 
 def event_order(log: EventLog) -> str:
-    """The columns that put a unit's events into their total order."""
+    """The columns that put a unit's events into their total order; a published place among them is that order."""
+    if log.tie_order == ("event_ordinal",) and not log.is_loaded:
+        return "event_ordinal"
     return ", ".join(("occurred_us", *log.tie_order))

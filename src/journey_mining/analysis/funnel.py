@@ -18,7 +18,6 @@ from journey_mining.analysis.expressions import (
     UNIT_COLUMNS,
     check_choice,
     counted_events,
-    event_order,
     named_events,
     span_us,
     unit_column,
@@ -89,8 +88,6 @@ class Plan:
     """Condition on the events that count where they match a step or an exclusion."""
     ordinal: str
     """SQL of a number that puts a unit's events in order."""
-    order_by: str
-    """Columns that put a unit's events in order."""
     by: str | None
     hold: tuple[str, ...]
     exclusions: tuple[Exclusion, ...]
@@ -120,7 +117,6 @@ def plan_funnel(log: EventLog, **asked: Any) -> Plan:
         events=counted_events(log, unit, named),
         named=named_events(log, unit),
         ordinal=_ordinal(log),
-        order_by=event_order(log),
         by=_segment(log, question.by),
         hold=tuple(quoted_name(name) for name in question.hold),
         exclusions=exclusions,
