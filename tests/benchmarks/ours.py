@@ -1,6 +1,6 @@
 """A question that journey-mining answers: over the published snapshot, or over a frame of the same contacts.
 
-    python ours.py '{"who": "snapshot", "question": "funnel", "published": …, "log": …}'
+python ours.py '{"who": "snapshot", "question": "funnel", "published": …, "log": …}'
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ def count_pairs(frame: Any) -> dict[str, int]:
     return {f"{a} > {b}": int(n) for a, b, n in rows if a != b and not (a + b).count("__")}
 
 
-def count_entries(frame: Any) -> dict[str, int]:
-    """Units by the touchpoint they begin with, from a step flow."""
+def share_entries(frame: Any) -> dict[str, float]:
+    """The share of units that begin with each touchpoint, from a step flow."""
     began = frame[frame["from_touchpoint"] == "__start__"]
-    return {str(name): int(n) for name, n in zip(began["to_touchpoint"], began["journey_count"], strict=True)}
+    total = int(began["journey_count"].sum())
+    counts = zip(began["to_touchpoint"], began["journey_count"], strict=True)
+    return {str(name): round(int(n) / total, 6) for name, n in counts}
 
 
 QUESTIONS: dict[str, tuple[Ask, Callable[[Any], Any]]] = {
@@ -35,7 +37,7 @@ QUESTIONS: dict[str, tuple[Ask, Callable[[Any], Any]]] = {
     "sessions": (lambda s, unit: s.sessions(), len),
     "match": (lambda s, unit: s.match(" -> ".join(PATTERN)), lambda f: int(f["is_match"].sum())),
     "transitions": (lambda s, unit: s.transitions(unit=unit), count_pairs),
-    "step flow": (lambda s, unit: s.flow(steps=FLOW_STEPS, top=100), count_entries),
+    "step flow": (lambda s, unit: s.flow(steps=FLOW_STEPS, top=100), share_entries),
     "variants": (lambda s, unit: s.variants(), len),
 }
 

@@ -49,7 +49,10 @@ def ask_retentioneering(case: str) -> tuple[Callable[[Any], Any], Answers]:
             lambda found: int(found.iloc[:, 0].astype(bool).sum()),
         ),
         "transitions": (lambda stream: stream.transition_graph_data(edge_weight="count"), count_matrix),
-        "step flow": (lambda stream: stream.step_sankey_data(max_steps=FLOW_STEPS), lambda found: None),
+        "step flow": (
+            lambda stream: stream.step_sankey_data(max_steps=FLOW_STEPS),
+            lambda found: {name: round(float(n), 6) for name, n in found[1].items() if n},
+        ),
     }
 
 

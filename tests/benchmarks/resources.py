@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
@@ -45,7 +45,5 @@ def status_bytes(process: int | str, field: str) -> int:
 
 def forget_peak() -> None:
     """Let the peak begin anew at what is resident now, where Linux lets a process do so."""
-    try:
+    with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    except OSError:
-        pass
