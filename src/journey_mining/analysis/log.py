@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -53,6 +54,18 @@ class EventLog:
             return self.connection.execute(query).df()
         except duckdb.Error as error:
             raise QueryError(f"The query failed: {str(error).strip()}") from error
+
+    @contextmanager
+    def keeping(self, table: str, query: str) -> Iterator[None]:
+        """The rows of a query as a temporary table, while the context lasts; raises QueryError."""
+        try:
+            self.connection.execute(f"create or replace temp table {table} as {query}")
+        except duckdb.Error as error:
+            raise QueryError(f"The query failed: {str(error).strip()}") from error
+        try:
+            yield
+        finally:
+            self.connection.execute(f"drop table if exists temp.{table}")
 
     def value(self, query: str) -> Any:
         """The first column of the only row of a query."""
