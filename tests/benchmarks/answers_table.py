@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from comparison import OURS, PEERS, same_answer
@@ -17,7 +18,7 @@ ASKED_AGAIN: Row = (
 )  # fmt: skip
 
 
-def answer_lines(size: dict[str, Any]) -> list[str]:
+def answer_lines(size: dict[str, Any], machine: dict[str, Any]) -> list[str]:
     """The lines that tell who answers what how fast and in what memory, and the funnel's own budget."""
     log, questions = size["write_log"], size["questions"]
     pairs = [(question, who) for question in questions for who in PEERS]
@@ -26,7 +27,8 @@ def answer_lines(size: dict[str, Any]) -> list[str]:
     again = questions["funnel"]["snapshot"]
     return [
         "",
-        f"questions: {log['contacts']:,} contacts in the frames, {log['published_events']:,} events in the snapshot",
+        f"questions: {log['contacts']:,} contacts in the frames, {log['published_events']:,} events in the snapshot; "
+        f"{machine['cores']} cores, load {machine['load']:.1f} at the start and {os.getloadavg()[0]:.1f} at the end",
         "",
         *aligned([TO_THE_ANSWER, *(_answer_row(*one) for one in answered)]),
         "",

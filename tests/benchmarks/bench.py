@@ -213,12 +213,12 @@ def _measure(ground: Ground, options: argparse.Namespace, found: dict[str, Any])
         return
     if options.questions:
         found["sizes"].append(measure_questions_only(ground))
-        print("\n".join(answer_lines(found["sizes"][-1])), flush=True)
+        print("\n".join(answer_lines(found["sizes"][-1], found["machine"])), flush=True)
         return
     repetitions = options.repetitions or (2 if ground.events >= LARGE else 3)
     found["sizes"].append(measure_size(ground, repetitions))
     size = found["sizes"][-1]
-    print("\n".join([*table_lines(found, size, ground), *answer_lines(size)]), flush=True)
+    print("\n".join([*table_lines(found, size, ground), *answer_lines(size, found["machine"])]), flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
