@@ -80,7 +80,7 @@ def stage(ground: Ground, form: Form) -> Figures:
 
 
 def derive(ground: Ground, form: Form) -> Figures:
-    """Identity to marts over staged events, then audits and report; leaves the databases in work/."""
+    """Identity to marts over staged events, then evidence, audits and report; leaves the databases in work/."""
     from journey_mining.pipeline import STEPS, run_step
     from journey_mining.runs import open_run
 
@@ -91,7 +91,8 @@ def derive(ground: Ground, form: Form) -> Figures:
         for name in DERIVING:
             with measured(figures):
                 run_step(context, steps[name])
-        for part, name in (("audits", "audit results"), ("report", "render report")):
+        after = {"evidence": "mine evidence", "audits": "audit results", "report": "render report"}
+        for part, name in after.items():
             with measured(figures, part):
                 run_step(context, steps[name])
         context.warehouse.close()

@@ -66,13 +66,9 @@ def _ratio_row(label: str, ours: dict[str, Any], theirs: dict[str, Any], budget:
 def _plain_rows(start: dict[str, float], size: dict[str, Any]) -> Iterable[Row]:
     derived = size["derive"]["derive"]
     yield from ((name, seconds_text(seconds)) for name, seconds in derived["steps"].items())
-    yield (
-        "audits",
-        seconds_text(derived["audits_seconds"]),
-        "",
-        "",
-        f"peak {bytes_text(derived['audits_peak_bytes'])}",
-    )
+    for part in ("evidence", "audits"):
+        peak = f"peak {bytes_text(derived[f'{part}_peak_bytes'])}"
+        yield (part, seconds_text(derived[f"{part}_seconds"]), "", "", peak)
     yield (
         "report", seconds_text(derived["report_seconds"]), "budget 10 s", verdict(derived["report_seconds"], 10),
         f"peak {bytes_text(derived['report_peak_bytes'])}",
