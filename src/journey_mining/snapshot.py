@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from journey_mining.analysis.durations import write_durations
+from journey_mining.analysis.durations import KEPT, write_durations
 from journey_mining.analysis.expressions import Span
 from journey_mining.analysis.feedback import write_nps
 from journey_mining.analysis.flow import write_flow
@@ -129,10 +129,12 @@ class Snapshot(Inference):
         last = len(plan.steps) if to_step is None else to_step
         if censored:
             return self._estimate_conversion(plan, from_step, last)
-        query, units = write_durations(self._log, plan, from_step, last, bins)
-        frame = self._answer(query, "draw_durations", units)
-        seconds = frame.units["seconds"]
-        frame.attrs = {"mean_seconds": seconds.mean(), "median_seconds": seconds.median()}
+        query, units, of_kept = write_durations(self._log, plan, from_step, last, bins)
+        with self._log.keeping(KEPT, units):
+            histogram = self._log.read(of_kept)
+            means = self._log.read(f"select avg(seconds) as mean, median(seconds) as median from {KEPT}")
+        frame = make_result(histogram, query, _picture("draw_durations"), lambda: self._log.read(units))
+        frame.attrs = {"mean_seconds": means["mean"].item(), "median_seconds": means["median"].item()}
         return frame
 
     def transitions(

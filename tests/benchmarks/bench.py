@@ -3,6 +3,7 @@
     python tests/benchmarks/bench.py                                 1 and 10 million events
     python tests/benchmarks/bench.py --events 1000000 --keep DIR     generated exports are kept and used again
     python tests/benchmarks/bench.py --events 1000000 --profile      which statements take the time
+    python tests/benchmarks/bench.py --events 1000000 --questions    only the questions that peers are asked too
 
 What each row compares: docs/BENCHMARKS.md.
 """
@@ -23,6 +24,8 @@ from time import perf_counter
 from typing import Any
 
 import duckdb
+from answers_table import answer_lines
+from comparison import compare_answers, install_peers
 from ground import Form, Ground
 from parts import Figures, size_of_exports
 from tables import statement_lines, table_lines
@@ -89,10 +92,26 @@ def measure_size(ground: Ground, repetitions: int) -> dict[str, Any]:
     result["lay_out"] = run_part(ground, "lay_out")
     again = alternate(ground, ("limit_wide", "limit_narrow", "derive"), "parquet", max(1, repetitions - 1))
     result["night"] = run_part(ground, "night")
+    result.update(measure_questions(ground))
     for shape in ("even", "giant", "spread", "star"):
         result[f"skew_{shape}"] = run_part(ground, f"skew_{shape}")
     result["derive"] = {**again, "derive": best([first, again["derive"]])}
     return result
+
+
+def measure_questions(ground: Ground) -> dict[str, Any]:
+    """Figures of the questions asked of the published snapshot, of a frame of its contacts, and of the peers."""
+    if not (ground.published / "journeys.duckdb").is_file():
+        run_part(ground, "night")
+    peers = install_peers(ground.folder.parent / "peers")
+    return {"write_log": run_part(ground, "write_log"), "questions": compare_answers(ground, peers)}
+
+
+def measure_questions_only(ground: Ground) -> dict[str, Any]:
+    """The same without the other figures, over the snapshot that is there."""
+    if not (ground.exports("parquet") / "journey.yaml").is_file():
+        run_part(ground, "generate")
+    return measure_questions(ground)
 
 
 def measure_start() -> dict[str, float]:
@@ -160,6 +179,11 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--profile", action="store_true", help="tell the statements that take over 1 % of their step"
     )
+    parser.add_argument(
+        "--questions",
+        action="store_true",
+        help="only the questions, asked of peers too; with --keep also the published snapshot is kept and used again",
+    )
     return parser.parse_args(arguments)
 
 
@@ -176,7 +200,8 @@ def run_bench(options: argparse.Namespace, root: Path) -> bool:
             print(f"bench: {error}", file=sys.stderr)
             found["failed"].append(str(error))
         finally:
-            shutil.rmtree(ground.work, ignore_errors=True)
+            if not (options.keep and options.questions):
+                shutil.rmtree(ground.work, ignore_errors=True)
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     return not found["failed"]
@@ -186,9 +211,14 @@ def _measure(ground: Ground, options: argparse.Namespace, found: dict[str, Any])
     if options.profile:
         print("\n".join(profile_size(ground)), flush=True)
         return
+    if options.questions:
+        found["sizes"].append(measure_questions_only(ground))
+        print("\n".join(answer_lines(found["sizes"][-1], found["machine"])), flush=True)
+        return
     repetitions = options.repetitions or (2 if ground.events >= LARGE else 3)
     found["sizes"].append(measure_size(ground, repetitions))
-    print("\n".join(table_lines(found, found["sizes"][-1], ground)), flush=True)
+    size = found["sizes"][-1]
+    print("\n".join([*table_lines(found, size, ground), *answer_lines(size, found["machine"])]), flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

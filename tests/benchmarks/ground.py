@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -34,6 +33,16 @@ class Ground:
     def work(self) -> Path:
         """Scratch: homes and databases of this run."""
         return self.folder / "work"
+
+    @property
+    def published(self) -> Path:
+        """The snapshot that the part `night` publishes."""
+        return self.work / "night" / "current"
+
+    @property
+    def log(self) -> Path:
+        """The contacts of that snapshot, customer_id, journey_id, occurred_at and touchpoint."""
+        return self.work / "contacts.parquet"
 
     def exports(self, form: Form) -> Path:
         """The company whose web exports have that form."""
@@ -79,13 +88,6 @@ def declared_columns() -> str:
     table = load_preset("ga4").tables["events"].used(load_preset("ga4").sql)
     pairs = (f"'{name}': '{duckdb_type(kind)}'" for name, kind in table.columns.items())
     return "{" + ", ".join(pairs) + "}"
-
-
-def peak_bytes() -> int:
-    """Largest resident memory of this process so far, bytes."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
-    return int(found[1]) * 1024 if found else 0
 
 
 def folder_bytes(folder: Path) -> int:

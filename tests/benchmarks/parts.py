@@ -9,30 +9,18 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter, process_time
+from time import perf_counter
 from typing import Any
 
 import duckdb
-from ground import DAYS, SEED, Form, Ground, declared_columns, folder_bytes, peak_bytes
+from ground import DAYS, SEED, Form, Ground, declared_columns, folder_bytes
+from resources import Figures, measured
 from statements import timed_statements
 
-Figures = dict[str, Any]
 DERIVING = ("classify touchpoints", "resolve identities", "derive journeys", "aggregate marts")
 """Steps from identity to marts."""
-
-
-@contextmanager
-def measured(figures: Figures, name: str = "") -> Iterator[None]:
-    """Adds the wall and processor seconds of the context, and the peak so far, to `figures`."""
-    wall, cpu = perf_counter(), process_time()
-    yield
-    prefix = f"{name}_" if name else ""
-    figures[f"{prefix}seconds"] = figures.get(f"{prefix}seconds", 0.0) + perf_counter() - wall
-    figures[f"{prefix}cpu_seconds"] = figures.get(f"{prefix}cpu_seconds", 0.0) + process_time() - cpu
-    figures[f"{prefix}peak_bytes"] = peak_bytes()
 
 
 def generate(ground: Ground, form: Form) -> Figures:
@@ -92,7 +80,7 @@ def stage(ground: Ground, form: Form) -> Figures:
 
 
 def derive(ground: Ground, form: Form) -> Figures:
-    """Identity to marts over staged events, then audits and report; leaves the databases in work/."""
+    """Identity to marts over staged events, then evidence, audits and report; leaves the databases in work/."""
     from journey_mining.pipeline import STEPS, run_step
     from journey_mining.runs import open_run
 
@@ -103,7 +91,8 @@ def derive(ground: Ground, form: Form) -> Figures:
         for name in DERIVING:
             with measured(figures):
                 run_step(context, steps[name])
-        for part, name in (("audits", "audit results"), ("report", "render report")):
+        after = {"evidence": "mine evidence", "audits": "audit results", "report": "render report"}
+        for part, name in after.items():
             with measured(figures, part):
                 run_step(context, steps[name])
         context.warehouse.close()
@@ -140,6 +129,31 @@ def night(ground: Ground, form: Form) -> Figures:
             figures[f"{name}_steps"] = dict(context.timings)
             figures[f"{name}_counts"] = counts
     return {**figures, "seconds": figures["full_seconds"], "cpu_seconds": figures["full_cpu_seconds"]}
+
+
+def write_log(ground: Ground, form: Form) -> Figures:
+    """The contacts of the published snapshot as one Parquet file, in order of time, for all who are asked about them."""
+    figures: Figures = {}
+    with ground.connect("log.duckdb") as connection, measured(figures):
+        connection.execute(f"attach '{ground.published / 'journeys.duckdb'}' as published (read_only)")
+        for name in ("customer", "journey"):
+            connection.execute(
+                f"create temp table {name}_names as select {name}_id, "
+                f"'{name[0]}' || row_number() over (order by {name}_id) as name from published.{name}s"
+            )
+        written = connection.execute(
+            f"""copy (
+                select c.name as customer_id, j.name as journey_id, e.occurred_at, e.touchpoint
+                from published.events as e
+                inner join customer_names as c on e.customer_id = c.customer_id
+                inner join journey_names as j on e.journey_id = j.journey_id
+                inner join published.journeys as k on e.journey_id = k.journey_id
+                where not e.is_background and not k.is_flagged
+                order by e.occurred_us, e.customer_id, e.event_ordinal
+            ) to '{ground.log}' (format parquet)"""
+        ).fetchall()
+        published = connection.execute("select count(*) from published.events").fetchall()
+    return {**figures, "contacts": int(written[0][0]), "published_events": int(published[0][0])}
 
 
 def link_exports(exports: Path, folder: Path) -> list[Path]:
@@ -267,6 +281,7 @@ PARTS: dict[str, Callable[[Ground, Form], Figures]] = {
         limit_wide,
         limit_narrow,
         night,
+        write_log,
         skew_even,
         skew_giant,
         skew_spread,

@@ -20,9 +20,9 @@ def table_lines(found: dict[str, Any], size: dict[str, Any], ground: Ground) -> 
         "",
         _heading(found["machine"], size, ground),
         "",
-        *_aligned([HEADER, *_ratio_rows(size)]),
+        *aligned([HEADER, *_ratio_rows(size)]),
         "",
-        *_aligned(_plain_rows(found.get("start", {}), size)),
+        *aligned(_plain_rows(found.get("start", {}), size)),
     ]
 
 
@@ -52,60 +52,56 @@ def _ratio_row(label: str, ours: dict[str, Any], theirs: dict[str, Any], budget:
     ratio = ours["seconds"] / theirs["seconds"]
     return (
         label,
-        _seconds(ours["seconds"]),
-        _seconds(theirs["seconds"]),
+        seconds_text(ours["seconds"]),
+        seconds_text(theirs["seconds"]),
         f"{ratio:.3g}",
         f"{ours['cpu_seconds'] / theirs['cpu_seconds']:.2f}",
         f"{budget:g}" if budget else "",
-        _verdict(ratio, budget),
-        _bytes(ours["peak_bytes"]),
-        _bytes(theirs["peak_bytes"]),
+        verdict(ratio, budget),
+        bytes_text(ours["peak_bytes"]),
+        bytes_text(theirs["peak_bytes"]),
     )
 
 
 def _plain_rows(start: dict[str, float], size: dict[str, Any]) -> Iterable[Row]:
     derived = size["derive"]["derive"]
-    yield from ((name, _seconds(seconds)) for name, seconds in derived["steps"].items())
+    yield from ((name, seconds_text(seconds)) for name, seconds in derived["steps"].items())
+    for part in ("evidence", "audits"):
+        peak = f"peak {bytes_text(derived[f'{part}_peak_bytes'])}"
+        yield (part, seconds_text(derived[f"{part}_seconds"]), "", "", peak)
     yield (
-        "audits",
-        _seconds(derived["audits_seconds"]),
-        "",
-        "",
-        f"peak {_bytes(derived['audits_peak_bytes'])}",
-    )
-    yield (
-        "report", _seconds(derived["report_seconds"]), "budget 10 s", _verdict(derived["report_seconds"], 10),
-        f"peak {_bytes(derived['report_peak_bytes'])}",
+        "report", seconds_text(derived["report_seconds"]), "budget 10 s", verdict(derived["report_seconds"], 10),
+        f"peak {bytes_text(derived['report_peak_bytes'])}",
     )  # fmt: skip
     data = derived["page_data_bytes"]
     yield (
         "page data",
-        _bytes(data),
+        bytes_text(data),
         "budget 1 MB",
-        _verdict(data, 1e6),
-        f"of a page of {_bytes(derived['page_bytes'])}",
+        verdict(data, 1e6),
+        f"of a page of {bytes_text(derived['page_bytes'])}",
     )
     yield from _budgeted(start)
     stage = size["stage"]
     yield (
         "reading all four sources",
-        _seconds(stage["seconds"]),
+        seconds_text(stage["seconds"]),
         "",
         "",
-        f"peak {_bytes(stage['peak_bytes'])}",
+        f"peak {bytes_text(stage['peak_bytes'])}",
     )
     for form, sizes in size["sizes"].items():
         made = size.get(f"generate_{form}")
-        took = _seconds(made["seconds"]) if made else "kept"
+        took = seconds_text(made["seconds"]) if made else "kept"
         yield (
             f"generating ({form})",
             took,
             "",
             "",
-            f"web {_bytes(sizes['web_bytes'])}, all {_bytes(sizes['all_bytes'])}",
+            f"web {bytes_text(sizes['web_bytes'])}, all {bytes_text(sizes['all_bytes'])}",
         )
-    yield ("journeys.duckdb", _bytes(derived["database_bytes"]))
-    yield ("store", _bytes(derived["store_bytes"]))
+    yield ("journeys.duckdb", bytes_text(derived["database_bytes"]))
+    yield ("store", bytes_text(derived["store_bytes"]))
 
 
 def _budgeted(start: dict[str, float]) -> Iterable[Row]:
@@ -114,8 +110,8 @@ def _budgeted(start: dict[str, float]) -> Iterable[Row]:
         ("import journey_mining", "import_seconds"),
     ):
         if name in start:
-            bare = f"{_seconds(start['python_seconds'])} of it is Python itself"
-            yield (label, _seconds(start[name]), "budget 0.5 s", _verdict(start[name], 0.5), bare)
+            bare = f"{seconds_text(start['python_seconds'])} of it is Python itself"
+            yield (label, seconds_text(start[name]), "budget 0.5 s", verdict(start[name], 0.5), bare)
 
 
 def statement_lines(title: str, statements: list[dict[str, Any]]) -> list[str]:
@@ -130,22 +126,25 @@ def statement_lines(title: str, statements: list[dict[str, Any]]) -> list[str]:
         )
         for each in statements
     ]
-    return ["", title, *_aligned(rows)]
+    return ["", title, *aligned(rows)]
 
 
-def _seconds(value: float) -> str:
+def seconds_text(value: float) -> str:
+    """Seconds as they are printed."""
     return f"{value:.2f} s"
 
 
-def _bytes(value: float) -> str:
+def bytes_text(value: float) -> str:
+    """Bytes as they are printed."""
     return f"{value / 1e9:.2f} GB" if value >= 1e9 else f"{value / 1e6:.2f} MB"
 
 
-def _verdict(value: float, budget: float | None) -> str:
+def verdict(value: float, budget: float | None) -> str:
+    """Whether a value keeps its budget."""
     return "" if budget is None else "within" if value <= budget else "OVER"
 
 
-def _aligned(rows: Iterable[Row]) -> list[str]:
+def aligned(rows: Iterable[Row]) -> list[str]:
     """Columns of equal width; the first and the last one to the left."""
     kept = list(rows)
     widths = [

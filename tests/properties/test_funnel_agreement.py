@@ -145,6 +145,31 @@ def test_interrupted_funnels_stop_at_the_interruption(
     assert found == expected
 
 
+@given(LOG, STEPS, WINDOW)
+def test_the_attempt_that_counts_is_deepest_then_earliest_then_tightest(
+    customers: list[list[Event]], steps: list[str], window: int | None
+) -> None:
+    """Of a customer's deepest attempts the one that ends first, and of those the one that begins last."""
+    found = open_log(customers).funnel(steps, window=window, by="item")
+    columns = [f"step_{number}_at" for number in range(1, len(steps) + 1)]
+    moments = {
+        row[0]: [int(one.timestamp()) for one in row[1:] if not pd.isna(one)]
+        for row in found.levels[["customer_id", *columns]].itertuples(index=False)
+    }
+    entered: dict[str | None, int] = {}
+    for number, given_events in enumerate(customers):
+        events = in_order(given_events)
+        chains = attempts(events, steps, window, "ordered", stops=False)
+        best = min(chains, key=lambda chain: (-len(chain), chain[-1], -chain[0]), default=[])
+        if events:
+            assert moments[number] == [events[index].at for index in best]
+        if best:
+            entered[events[best[0]].item] = entered.get(events[best[0]].item, 0) + 1
+    first = found[found["step_number"] == 1]
+    counted = zip(first["segment"], first["entered"], strict=True)
+    assert {None if pd.isna(name) else name: count for name, count in counted if count} == entered
+
+
 def is_clean(events: list[Event], chain: list[int], first: int, last: int, window: int | None) -> bool:
     """Whether nothing excluded happens between two steps of an attempt, or after the first until its window ends."""
     if len(chain) <= first:

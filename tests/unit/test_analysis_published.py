@@ -91,6 +91,7 @@ def test_other_answers_agree(home: Path, loaded: Snapshot) -> None:
         for ask in (
             lambda j: j.funnel(["look", "buy"]),
             lambda j: j.funnel(["look", "buy"], unit="journeys"),
+            lambda j: j.funnel(["look", "look", "buy"], window="3 days", by="touchpoint"),
             lambda j: j.transitions(),
             lambda j: j.transitions(unit="sessions"),
             lambda j: j.next_steps("look", unit="journeys"),
@@ -105,6 +106,27 @@ def test_other_answers_agree(home: Path, loaded: Snapshot) -> None:
             lambda j: j.time_to_convert(["look", "buy"]),
         ):  # fmt: skip
             pd.testing.assert_frame_equal(pd.DataFrame(ask(snapshot)), pd.DataFrame(ask(loaded)))
+
+
+def test_who_only_has_background_events_counts_where_a_step_is_one(tmp_path: Path) -> None:
+    """A customer who was only written to is among all customers of a funnel that names the writing, and of no other."""
+    rows = [*ROWS, ("dan", "2026-01-01 10:00:00", "letter"), ("ada", "2026-01-01 11:00:00", "letter")]
+    pd.DataFrame(rows, columns=["customer_id", "occurred_at", "touchpoint"]).to_csv(
+        tmp_path / "log.csv", index=False
+    )
+    letter = "  - {name: letter, background: true, when: \"given_touchpoint = 'letter'\"}\n"
+    (tmp_path / "journey.yaml").write_text(SETTINGS + letter)
+    run_all(tmp_path / "journey.yaml")
+    with jm.open(tmp_path / "home") as snapshot:
+        for options in ({}, {"by": {"where": "touchpoint = 'nowhere'"}}):
+            for unit, looks, letters in (
+                ("customers", 3 / 3, [2 / 4, 1 / 4]),
+                ("journeys", 3 / 4, [1 / 4, 1 / 4]),
+            ):
+                found = snapshot.funnel(["look", "buy"], unit=unit, **options)
+                assert found["share_of_all"].iloc[0] == pytest.approx(looks)
+                found = snapshot.funnel(["letter", "buy"], unit=unit, **options)
+                assert found["share_of_all"].tolist() == pytest.approx(letters)
 
 
 def test_a_published_snapshot_knows_all_its_names(home: Path) -> None:

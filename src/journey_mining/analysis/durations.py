@@ -11,10 +11,14 @@ MAX_BINS = 60
 """Bins that are chosen automatically at most."""
 
 
+KEPT = "converted_units"
+"""The temporary table of the units' seconds, which the histogram and their mean are taken from."""
+
+
 def write_durations(
     log: EventLog, plan: Plan, from_step: int, to_step: int, bins: int | None
-) -> tuple[str, str]:
-    """The queries of the histogram, and of the seconds of each unit that reached `to_step`.
+) -> tuple[str, str, str]:
+    """The queries of the histogram, of the seconds of each unit that reached `to_step`, and of the histogram of KEPT.
 
     Edges are equally far apart from the shortest to the longest time, so the last bin holds the longest alone; the
     number of bins is the cube root of the units, rounded up, unless it is given.
@@ -36,9 +40,7 @@ timed as (
     where us_{to_step} is not null and us_{from_step} is not null
 )"""
     count = str(bins) if bins else f"cast(least({MAX_BINS}, ceil(round(cbrt(count(*)), 9))) as integer)"
-    histogram = f"""{timed},
-
-bounds as (
+    histogram = f"""bounds as (
     select
         min(seconds) as low,
         case when max(seconds) > min(seconds) then {count} else 0 end as bin_count,
@@ -68,6 +70,7 @@ left join binned as b on e.bin = b.bin
 group by e.bin, e.low, e.width, e.bin_count
 order by e.bin"""
     return (
-        histogram,
+        f"{timed},\n\n{histogram}",
         f"{timed}\n\nselect unit_id as {plan.column}, seconds\nfrom timed\norder by seconds, unit_id",
+        f"with timed as (\n    select seconds\n    from {KEPT}\n),\n\n{histogram}",
     )

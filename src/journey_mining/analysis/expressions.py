@@ -68,20 +68,26 @@ def unit_column(log: EventLog, unit: str) -> str:
 def counted_events(log: EventLog, unit: str, also: str = "false") -> str:
     """The condition on `events` under which an event counts in questions about the unit.
 
-    Background events count only where a question names them (`also`); journeys and sessions that no person
-    makes (is_flagged) are kept out of rates.
+    Background events count only where a question names them (`also`).
     """
-    column = UNIT_COLUMNS[unit]
-    parts = [f"{column} is not null"]
-    if "is_background" in log.columns:
-        parts.append(f"(not coalesce(is_background, false) or {also})")
-    if not log.is_loaded:
-        parts.append(
-            "(journey_id is null or journey_id not in (select journey_id from journeys where is_flagged))"
-        )
-    return " and ".join(parts)
+    if "is_background" not in log.columns:
+        return named_events(log, unit)
+    return f"{named_events(log, unit)} and (not coalesce(is_background, false) or {also})"
+
+
+def named_events(log: EventLog, unit: str) -> str:
+    """The condition on `events` under which an event that a question names counts.
+
+    Journeys and sessions that no person makes (is_flagged) are kept out of rates.
+    """
+    known = f"{UNIT_COLUMNS[unit]} is not null"
+    if not log.has_flags:
+        return known
+    return f"{known} and (journey_id is null or journey_id not in (select journey_id from journeys where is_flagged))"
 
 
 def event_order(log: EventLog) -> str:
-    """The columns that put a unit's events into their total order."""
+    """The columns that put a unit's events into their total order; a published place among them is that order."""
+    if log.tie_order == ("event_ordinal",) and not log.is_loaded:
+        return "event_ordinal"
     return ", ".join(("occurred_us", *log.tie_order))

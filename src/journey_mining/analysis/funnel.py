@@ -18,7 +18,7 @@ from journey_mining.analysis.expressions import (
     UNIT_COLUMNS,
     check_choice,
     counted_events,
-    event_order,
+    named_events,
     span_us,
     unit_column,
 )
@@ -89,10 +89,10 @@ class Plan:
     """Column of the events that names the unit."""
     events: str
     """Condition on the events that count."""
+    named: str
+    """Condition on the events that count where they match a step or an exclusion."""
     ordinal: str
     """SQL of a number that puts a unit's events in order."""
-    order_by: str
-    """Columns that put a unit's events in order."""
     by: str | None
     hold: tuple[str, ...]
     exclusions: tuple[Exclusion, ...]
@@ -120,8 +120,8 @@ def plan_funnel(log: EventLog, **asked: Any) -> Plan:
         unit=unit,
         column=column,
         events=counted_events(log, unit, named),
+        named=named_events(log, unit),
         ordinal=_ordinal(log),
-        order_by=event_order(log),
         by=_segment(log, question, column, steps),
         hold=tuple(quoted_name(name) for name in question.hold),
         exclusions=exclusions,
@@ -238,32 +238,33 @@ def window_check(plan: Plan, moment: str, start: str) -> str:
 
 
 def mark_events(plan: Plan) -> str:
-    """The CTE of the events that count, each with the steps and exclusions that it matches."""
+    """The CTE `marked` of the events that count, each with the steps and exclusions that it matches."""
     marks = [f"{step.sql} as is_{index}" for index, step in enumerate(plan.steps, 1)]
     marks += [f"{one.matcher.sql} as is_excluded_{index}" for index, one in enumerate(plan.exclusions, 1)]
     holds = [f"{column} as hold_{index}" for index, column in enumerate(plan.hold, 1)]
-    kinds = [f"is_{index}" for index in range(1, len(plan.steps) + 1)]
-    kinds += [f"is_excluded_{index}" for index in range(1, len(plan.exclusions) + 1)]
-    matched = "" if plan.order == "strict" else f"\n    where {' or '.join(kinds)}"
+    kinds = [*(step.where for step in plan.steps), *(one.matcher.where for one in plan.exclusions)]
+    matched = plan.events if plan.order == "strict" else f"{plan.named} and ({' or '.join(kinds)})"
     columns = [f"{plan.column} as unit_id", f"{plan.ordinal} as ord", "occurred_us as us"]
-    listed = ",\n            ".join([*columns, *holds, f"{plan.by or 'null'} as segment", *marks])
+    listed = ",\n        ".join([*columns, *holds, f"{plan.by or 'null'} as segment", *marks])
     return f"""marked as (
-    select *
-    from (
-        select
-            {listed}
-        from events
-        where {plan.events}
-    ){matched}
+    select
+        {listed}
+    from events
+    where {matched}
 )"""
 
 
 def attempt_ctes(plan: Plan) -> list[str]:
-    """The CTEs up to `attempts`: a row an attempt, with ord_k and us_k of each required step k (1-based) reached."""
+    """The CTEs up to `attempts` of all events that count; see follow_attempts."""
+    return [mark_events(plan), *follow_attempts(plan)]
+
+
+def follow_attempts(plan: Plan) -> list[str]:
+    """The CTEs from `marked` to `attempts`: a row an attempt, with ord_k and us_k of each required step k (1-based)
+    reached."""
     holds = "".join(f", hold_{index}" for index in range(1, len(plan.hold) + 1))
     known = " and ".join(["is_1", *(f"hold_{index} is not null" for index in range(1, len(plan.hold) + 1))])
     ctes = [
-        mark_events(plan),
         f"""reached_1 as (
     select unit_id, segment, ord as ord_1, us as us_1{holds}
     from marked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from journey_mining.analysis.earliest import earliest_ctes, is_found_by_extremes
 from journey_mining.analysis.expressions import call_macro
 from journey_mining.analysis.funnel import Plan, attempt_ctes
 from journey_mining.analysis.log import EventLog
@@ -35,7 +36,7 @@ def write_summary(log: EventLog, plan: Plan) -> str:
     ctes = chosen_ctes(log, plan)
     ctes[-1] = ctes[-1].replace("chosen as (", "chosen as materialized (", 1)
     ctes.append(f"counted as (\n{_count_steps(plan)}\n)")
-    ctes.append(_count_units(plan))
+    ctes.append(_count_units(log, plan))
     matured = "(c.converted + c.dropped_off)"
     is_last = f"c.step_number = {len(plan.steps)}"
     rates = ",\n    ".join(
@@ -72,19 +73,25 @@ left join units as u on {same}
 order by {segment}c.step_number"""
 
 
-def chosen_ctes(log: EventLog, plan: Plan) -> list[str]:
-    """The CTEs up to `chosen`: each unit's attempt that counts, or with reentry each attempt that does not overlap."""
-    ctes = unordered_ctes(plan) if plan.order == "any" else attempt_ctes(plan)
-    if plan.is_reentrant:
-        ctes += _walk(plan)
-        source = "select a.*\n        from attempts as a\n        inner join walked as w on a.unit_id = w.unit_id and a.ord_1 = w.ord_1"
-        if plan.order == "any":
-            source = source.replace("a.ord_1 = w.ord_1", "a.start_ord = w.ord_1")
+def chosen_ctes(log: EventLog, plan: Plan, keep_attempts: bool = False) -> list[str]:
+    """The CTEs up to `chosen`: each unit's attempt that counts, or with reentry each attempt that does not overlap.
+
+    keep_attempts: with the CTE `attempts` of all attempts of all units.
+    """
+    start = "start_ord" if plan.order == "any" else "ord_1"
+    if not keep_attempts and is_found_by_extremes(log, plan):
+        ctes, source = earliest_ctes(plan), "select *\n        from counting"
     else:
-        start = "start_ord" if plan.order == "any" else "ord_1"
+        ctes = unordered_ctes(plan) if plan.order == "any" else attempt_ctes(plan)
         source = (
             "select *\n        from attempts\n        qualify row_number() over "
             f"(partition by unit_id order by level desc, {_most_optional(plan)}done_ord, {start} desc) = 1"
+        )
+    if plan.is_reentrant:
+        ctes += _walk(plan)
+        source = (
+            "select a.*\n        from attempts as a\n        inner join walked as w "
+            f"on a.unit_id = w.unit_id and a.{start} = w.ord_1"
         )
     ctes.append(
         f"chosen as (\n    select b.*, {_open_sql(log, plan)} as is_open\n    from (\n        {source}\n    ) as b\n)"
@@ -180,30 +187,47 @@ def _count_step(plan: Plan, index: int) -> str:
     {"group by segment" if plan.by else ""}""".rstrip()
 
 
-def _count_units(plan: Plan) -> str:
+def _count_units(log: EventLog, plan: Plan) -> str:
     """How many units there are at all, also those that never entered; by segment, a unit's first event decides."""
     if plan.is_reentrant:
         return (
             "units as (\n    select segment, count(*) as unit_count\n    from chosen\n    group by segment\n)"
         )
     if not plan.by:
-        return (
-            f"units as (\n    select null as segment, count(distinct {plan.column}) as unit_count\n"
-            f"    from events\n    where {plan.events}\n)"
-        )
+        return f"units as (\n    select null as segment, count(distinct unit_id) as unit_count\n    from {_all_units(log, plan)}\n)"
     return f"""units as (
-    select
-        case when c.unit_id is null then f.first_segment else c.segment end as segment,
-        count(*) as unit_count
+    select segment, count(*) as unit_count
     from (
-        select {plan.column} as unit_id, {plan.by} as first_segment
-        from events
-        where {plan.events}
-        qualify row_number() over (partition by {plan.column} order by {plan.order_by}) = 1
-    ) as f
-    left join chosen as c on f.unit_id = c.unit_id
-    group by 1
+        select segment
+        from chosen
+        union all
+        select arg_min_null(segment, ord)
+        from (
+            select {plan.column} as unit_id, {plan.by} as segment, {plan.ordinal} as ord
+            from events
+            where {plan.events}
+        ) as e
+        anti join chosen as c on e.unit_id = c.unit_id
+        group by e.unit_id
+    )
+    group by segment
 )"""
+
+
+def _all_units(log: EventLog, plan: Plan) -> str:
+    """A relation of unit_id, in which each unit that has an event that counts is at least once.
+
+    Every contact is in a journey: journeys stand for their events, and only background events that count are read.
+    """
+    found = f"select {plan.column} as unit_id from"
+    if log.is_loaded or plan.unit == "sessions" or "is_background" not in log.columns:
+        return f"({found} events where {plan.events})"
+    matchers = [*plan.steps, *(one.matcher for one in plan.exclusions)]
+    apart = [one.where for one in matchers if one.touchpoint in {None, *log.background_touchpoints}]
+    contacts = f"{found} journeys where not is_flagged"
+    if not apart:
+        return f"({contacts})"
+    return f"({contacts} union all {found} events where {plan.named} and is_background and ({' or '.join(apart)}))"
 
 
 def _join(ctes: list[str]) -> str:

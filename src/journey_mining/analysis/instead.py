@@ -27,7 +27,7 @@ def write_instead(log: EventLog, plan: Plan) -> str:
     if has_channel:
         log.require_columns(["channel"])
     channel = "channel" if has_channel else "null"
-    ctes = ",\n\n".join(chosen_ctes(log, plan))
+    ctes = ",\n\n".join(chosen_ctes(log, plan, keep_attempts=True))
     reached = "\n    union all\n".join(_reach(plan, place) for place in range(len(plan.required) - 1))
     labels = " ".join(f"when {index + 1} then {quoted(plan.steps[index].label)}" for index in plan.required)
     dropped, went_on = "count(case when not r.went_on then 1 end)", "count(case when r.went_on then 1 end)"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -56,6 +57,18 @@ class EventLog:
         except duckdb.Error as error:
             raise QueryError(f"The query failed: {str(error).strip()}") from error
 
+    @contextmanager
+    def keeping(self, table: str, query: str) -> Iterator[None]:
+        """The rows of a query as a temporary table, while the context lasts; raises QueryError."""
+        try:
+            self.connection.execute(f"create or replace temp table {table} as {query}")
+        except duckdb.Error as error:
+            raise QueryError(f"The query failed: {str(error).strip()}") from error
+        try:
+            yield
+        finally:
+            self.connection.execute(f"drop table if exists temp.{table}")
+
     def value(self, query: str) -> Any:
         """The first column of the only row of a query."""
         rows = self.connection.execute(query).fetchall()
@@ -91,12 +104,30 @@ class EventLog:
                 self.require("events")
 
     @cached_property
+    def has_flags(self) -> bool:
+        """Whether journeys that no person makes are in the log; those of events given by hand are all a person's."""
+        return not self.is_loaded and bool(self.value("select count(*) from journeys where is_flagged"))
+
+    @cached_property
+    def has_ordinals(self) -> bool:
+        """Whether an event's place among those of its customer needs no window."""
+        return self.is_loaded or "event_ordinal" in self.columns
+
+    @cached_property
     def touchpoints(self) -> list[str]:
         """The names of all touchpoints, sorted."""
         rows = self.connection.execute(
             "select distinct touchpoint from events where touchpoint is not null order by touchpoint"
         ).fetchall()
         return [str(row[0]) for row in rows]
+
+    @cached_property
+    def background_touchpoints(self) -> frozenset[str]:
+        """The touchpoints of background events, which may have other events too."""
+        if "is_background" not in self.columns:
+            return frozenset()
+        query = "select distinct touchpoint from events where is_background and touchpoint is not null"
+        return frozenset(str(row[0]) for row in self.connection.execute(query).fetchall())
 
     @cached_property
     def stages(self) -> list[str]:

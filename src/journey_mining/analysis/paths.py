@@ -215,7 +215,7 @@ def write_step_matrix(log: EventLog, steps: int, unit: str) -> str:
         f"coalesce(sum(case when step_number = {step} then share end), 0) as step_{step}"
         for step in range(steps + 1)
     )
-    return f"""with {seen_cte(log, unit)},
+    return f"""with {seen_cte(log, unit, counts=True)},
 
 lengths as (
     select unit_id, count(*) as length

@@ -27,10 +27,18 @@ CALCULATED: tuple[type[exp.Expr], ...] = (
 
 @dataclass(frozen=True)
 class Matcher:
-    """A checked condition: its label and its SQL, which is never NULL."""
+    """A checked condition: its label and its SQL."""
 
     label: str
-    sql: str
+    where: str
+    """The condition as it stands after `where`, NULL for false: a scan can use it to skip rows."""
+    touchpoint: str | None = None
+    """The touchpoint that all its events have, if it names one."""
+
+    @property
+    def sql(self) -> str:
+        """The condition as a value that is never NULL."""
+        return f"coalesce({self.where}, false)"
 
 
 def build_matcher(log: EventLog, given: Any) -> Matcher:
@@ -58,7 +66,8 @@ def build_matcher(log: EventLog, given: Any) -> Matcher:
         parts.append(where)
         labels.append(where)
     label = str(condition.get("name", " and ".join(labels)))
-    return Matcher(label, f"coalesce({' and '.join(parts)}, false)")
+    named = str(condition["touchpoint"]) if "touchpoint" in condition else None
+    return Matcher(label, " and ".join(parts), named)
 
 
 def build_predicate(

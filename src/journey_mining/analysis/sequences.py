@@ -23,14 +23,18 @@ WEIGHTS = {
 }
 
 
-def seen_cte(log: EventLog, unit: str, touchpoint: str = "touchpoint") -> str:
-    """The CTE `seen`: the touchpoints of each unit by position (1-based), with the gap since the one before ended.
+def seen_cte(log: EventLog, unit: str, touchpoint: str = "touchpoint", counts: bool = False) -> str:
+    """The CTE `seen`: the touchpoints of each unit by position, with the gap since the one before ended.
 
-    Where the log collapses repeats, consecutive events of one touchpoint are one, as in its journeys.
+    Where the log collapses repeats, consecutive events of one touchpoint are one, as in its journeys. The first
+    position is 1; the others follow one by one if the position `counts`, which takes a sort more, else in order only.
     """
     column = unit_column(log, unit)
     collapses = log.settings.get("repeats") == "collapse"
     kept = "touchpoint is distinct from touchpoint_before" if collapses else "true"
+    position = (
+        "row_number() over (partition by unit_id order by ordinal)" if counts and collapses else "ordinal"
+    )
     return f"""listed as (
     select
         {column} as unit_id,
@@ -52,7 +56,7 @@ seen as (
         touchpoint,
         us,
         gap_us,
-        row_number() over (partition by unit_id order by ordinal) as position
+        {position} as position
     from listed
     where {kept}
 )"""
@@ -90,7 +94,7 @@ order by weight desc, from_touchpoint, to_touchpoint"""
 
 
 def _count_transitions(log: EventLog, unit: str) -> str:
-    own = {"sessions": "session_count", "customers": "unit_count"}[unit]
+    own = {"sessions": "count(distinct unit_id) as session_count,\n    ", "customers": ""}[unit]
     return f"""with {seen_cte(log, unit)},
 
 moves as (
@@ -112,8 +116,7 @@ select
     from_touchpoint,
     to_touchpoint,
     count(*) as transition_count,
-    count(distinct unit_id) as {own},
-    count(distinct customer_id) as customer_count,
+    {own}count(distinct customer_id) as customer_count,
     median(gap_seconds) as median_gap_seconds,
     quantile_cont(gap_seconds, 0.9) as p90_gap_seconds
 from moves

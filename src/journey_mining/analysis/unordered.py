@@ -30,11 +30,8 @@ def unordered_ctes(plan: Plan) -> list[str]:
 
 def _are_disjoint(plan: Plan) -> bool:
     """Whether no event can match two steps: they are different touchpoints."""
-    names = [step.sql for step in plan.steps]
-    return len(set(names)) == len(names) and all(
-        name == f"coalesce(touchpoint = '{step.label.replace(chr(39), chr(39) * 2)}', false)"
-        for name, step in zip(names, plan.steps, strict=True)
-    )
+    names = {step.touchpoint for step in plan.steps}
+    return None not in names and len(names) == len(plan.steps)
 
 
 def _numbers(plan: Plan) -> range:
