@@ -22,6 +22,7 @@ def is_found_by_extremes(log: EventLog, plan: Plan) -> bool:
         and len(plan.required) == len(plan.steps) > 1
         and not (plan.exclusions or plan.hold or plan.is_reentrant)
         and question.strict_once
+        and question.by_at == "entry"
         and not (question.strict_increase or question.strict_deduplication)
     )
 

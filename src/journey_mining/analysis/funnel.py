@@ -18,6 +18,7 @@ from journey_mining.analysis.expressions import (
     UNIT_COLUMNS,
     check_choice,
     counted_events,
+    event_order,
     named_events,
     span_us,
     unit_column,
