@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pandas as pd
 
 from journey_mining.analysis.log import EventLog
 from journey_mining.mining.crediting import ask_credit, credit_log
 from journey_mining.mining.pain_points import PainRules, find_pain_points
-from journey_mining.warehouse import Warehouse
+from journey_mining.warehouse import SEARCH_PATH, Warehouse
 
 TIES = ("event_ordinal",)
 DRAWS = 200
@@ -58,14 +60,25 @@ PURPOSES = {
 def mine_warehouse(warehouse: Warehouse, min_cell: int) -> dict[str, int]:
     """Create the published tables attribution and pain_points from the tables of this run; returns their rows."""
     settings = {row["name"]: row["value"] for row in warehouse.rows("select name, value from settings")}
-    log = EventLog(warehouse.connection, lambda table: None, TIES, is_loaded=False, settings=settings)
-    credited, _ = credit_log(log, ask_credit(model="all", bootstrap=DRAWS))
-    found, _ = find_pain_points(log, rules=PainRules(min_customers=max(20, min_cell)))
+    log, other = (_open_log(warehouse, settings) for _ in range(2))
+    rules = PainRules(min_customers=max(20, min_cell))
+    with ThreadPoolExecutor(1) as beside:
+        pains = beside.submit(find_pain_points, other, rules=rules)
+        credited, _ = credit_log(log, ask_credit(model="all", bootstrap=DRAWS))
+        found, _ = pains.result()
     claimed = found[found["is_claimed"].astype(bool)]
     return {
         "attribution": _publish(warehouse, "attribution", ATTRIBUTION, credited),
         "pain_points": _publish(warehouse, "pain_points", PAIN_POINTS, claimed),
     }
+
+
+def _open_log(warehouse: Warehouse, settings: dict[str, str | None]) -> EventLog:
+    """The tables of this run, through a connection of its own, so that two questions can be asked at once."""
+    connection = warehouse.connection.cursor()
+    connection.execute("set TimeZone = 'UTC'")
+    connection.execute(f"set search_path = '{SEARCH_PATH}'")
+    return EventLog(connection, lambda table: None, TIES, is_loaded=False, settings=settings)
 
 
 def _publish(

@@ -22,6 +22,7 @@ from journey_mining.models import Model, sql_folder
 
 STORAGE_VERSION = "v1.2.0"
 """Storage format of both files: released DuckDB 1.x tools can open it."""
+SEARCH_PATH = "published.main,store.main,scratch.main"
 OFFLINE_SETTINGS = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -189,7 +190,7 @@ def open_warehouse(
         connection.execute(
             f"attach {quoted(str(path))} as {name} (storage_version {quoted(STORAGE_VERSION)})"
         )
-    connection.execute("set search_path = 'published.main,store.main,scratch.main'")
+    connection.execute(f"set search_path = '{SEARCH_PATH}'")
     connection.execute((sql_folder() / "store" / "tables.sql").read_text(encoding="utf-8"))
     prepare(connection)
     load_macros(connection)

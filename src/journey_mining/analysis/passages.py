@@ -144,14 +144,22 @@ tried as (
 {_spelled(way)}"""
 
 
-def write_ways(log: EventLog) -> str:
+def write_ways(log: EventLog, one_in: int = 1) -> str:
     """The query of the touchpoints: touchpoint, stage, is_goal, is_after_goal (of a stage after the goal's),
-    journey_count, and way_share, the share of converted journeys
-    that came by it before the goal."""
+    journey_count, and way_share, the share of converted journeys that came by it before the goal.
+
+    `one_in` takes every so many customers, as for the trials; touchpoints that only others met are not listed.
+    """
     log.require("journeys", "journey_steps")
-    return """with goals as (
+    some = "" if one_in == 1 else f"\n    where {_judged(one_in)}"
+    return f"""with walked as (
+    select journey_id, step_number, touchpoint, stage, stage_number, is_goal
+    from journey_steps{some}
+),
+
+goals as (
     select journey_id, min(step_number) as goal_step
-    from journey_steps
+    from walked
     where is_goal
     group by journey_id
 )
@@ -160,18 +168,23 @@ select
     s.touchpoint,
     min(s.stage) as stage,
     bool_or(s.is_goal) as is_goal,
-    coalesce(min(s.stage_number) > (select max(stage_number) from journey_steps where is_goal), false) as is_after_goal,
+    coalesce(min(s.stage_number) > (select max(stage_number) from walked where is_goal), false) as is_after_goal,
     count(distinct s.journey_id) as journey_count,
     count(distinct case when s.step_number < g.goal_step then s.journey_id end)
     / nullif(cast((select count(*) from goals) as double), 0) as way_share
-from journey_steps as s
+from walked as s
 left join goals as g on s.journey_id = g.journey_id
 group by s.touchpoint
 order by s.touchpoint"""
 
 
+def _judged(one_in: int) -> str:
+    """The condition under which a customer is among those that are judged."""
+    return f"hash(cast(customer_id as varchar)) % {one_in} = 0"
+
+
 def _horizon(log: EventLog, one_in: int) -> str:
-    some = "" if one_in == 1 else f" and hash(cast(customer_id as varchar)) % {one_in} = 0"
+    some = "" if one_in == 1 else f" and {_judged(one_in)}"
     return f"""kept as (
     select
         journey_id,

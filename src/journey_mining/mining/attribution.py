@@ -124,13 +124,24 @@ def _answer(read: Paths, method: Method, rules: AttributionRules) -> Answer:
     share = design.share(totals)[0]
     if not np.isfinite(share).all():
         return Unavailable("no channel makes a difference to the conversions")
-    rows, counts = sparse.vstack([design.converted, design.lost]), np.r_[weights, read.nulls]
-    twice = None if read.customers is None else np.concatenate([read.customers, read.customers])
-    if twice is None and weights is read.value:
+    if read.customers is None and weights is read.value:
         return Unavailable("an interval of value needs the customer of each path")
-    low, high = bootstrap_interval(rows, design.share, counts=counts, customers=twice, plan=rules.resampling)
+    low, high = _draw_again(read, design, weights, rules.resampling)
     columns = {"channel": read.channels, **_credit(read, design, share)}
     return pd.DataFrame(columns | {"share": share, "low": low, "high": high} | design.extra(totals))
+
+
+def _draw_again(
+    read: Paths, design: _Design, weights: FloatArray, plan: Resampling
+) -> tuple[FloatArray, FloatArray]:
+    """The interval of each share: customers drawn again, or where they are not known conversions and losses."""
+    if read.customers is None:
+        rows, counts = sparse.vstack([design.converted, design.lost]), np.r_[weights, read.nulls]
+        return bootstrap_interval(rows, design.share, counts=counts, plan=plan)
+    by_customer = read.sum_by_customer(design.converted, weights)
+    if design.lost.nnz:
+        by_customer = by_customer + read.sum_by_customer(design.lost, read.nulls)
+    return bootstrap_interval(by_customer, design.share, plan=plan)
 
 
 def _credit(read: Paths, design: _Design, share: FloatArray) -> dict[str, FloatArray]:

@@ -144,9 +144,10 @@ def find_pain_points(
     expiry = log.settings.get("expiry_seconds")
     default = float(expiry) if expiry is not None else 7 * 86_400.0
     within_us = span_us(default if within is None else within, "within")
-    ways = log.read(write_ways(log))
+    log.require("journeys")
     customers = int(log.value("select count(distinct customer_id) from journeys") or 0)
     one_in = max(1, -(-customers // rules.max_customers))
+    ways = log.read(write_ways(log, one_in))
     query = write_trials(log, within_us, list_way(ways, rules), one_in)
     incidents = _find_incidents(log, ways, one_in)
     return estimate_pain_points(log.read(query), ways, rules, one_in, incidents), query
