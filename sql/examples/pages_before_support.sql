@@ -4,6 +4,7 @@
 with requests as (
     select
         customer_id,
+        event_ordinal,
         occurred_us,
         event_id
     from events
@@ -13,6 +14,7 @@ with requests as (
 pages as (
     select
         customer_id,
+        event_ordinal,
         occurred_us,
         touchpoint
     from events
@@ -24,7 +26,7 @@ seen_last as (
         r.event_id,
         p.touchpoint
     from requests as r
-    asof inner join pages as p on r.customer_id = p.customer_id and r.occurred_us >= p.occurred_us
+    asof inner join pages as p on r.customer_id = p.customer_id and r.event_ordinal > p.event_ordinal
     where r.occurred_us - p.occurred_us <= 86400000000
 ),
 

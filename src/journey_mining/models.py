@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import Any
 
 from journey_mining.errors import ModelError
 
@@ -24,6 +25,31 @@ _FOLLOWS = re.compile(r"^-- follows: (\w+)$", re.MULTILINE)
 _PARAMETER = re.compile(r"\$([a-z_][a-z0-9_]*)")
 _READ = re.compile(r"\b(?:from|join)\s+([a-z_][a-z0-9_]*)\b(?!\s*\()", re.IGNORECASE)
 _COMMENT = re.compile(r"--[^\n]*")
+
+
+NEVER_US = 1 << 61
+"""Microseconds that no journey outlives: what `expiry: never` means to the models."""
+
+
+def bind_rules(
+    cutoff_us: int,
+    *,
+    goal: str | None,
+    inactivity_us: int,
+    expiry_us: int,
+    ends_on_goal: bool,
+    collapse: bool,
+    timezone: str = "UTC",
+    max_session_us: int = NEVER_US,
+    max_events: int = NEVER_US,
+    by_channel: bool = False,
+    max_links: int = 20,
+    max_user_ids: int = 1,
+    feedback_within_us: int = 72 * 3_600_000_000,
+    flow_steps: int = 6,
+) -> dict[str, Any]:
+    """What the models bind, by parameter; times in microseconds. The defaults are those of events given by hand."""
+    return dict(locals())
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from journey_mining.erasure import ErasureRequest
 from journey_mining.errors import ConfigError
 from journey_mining.history import remember_last_run
 from journey_mining.inheritance import Inheritance, inherit_store, write_store_key
+from journey_mining.models import NEVER_US, bind_rules
 from journey_mining.notification import Outcome, noting, telling
 from journey_mining.publication import DATABASE, Home, locked, start_working_copy
 from journey_mining.renewal import Renewal
@@ -27,8 +28,6 @@ from journey_mining.sources.load import register_functions
 from journey_mining.touchpoints import check_rules
 from journey_mining.warehouse import Warehouse, clear_errors, open_warehouse
 
-NEVER_US = 1 << 61
-"""Microseconds that no journey outlives: what `expiry: never` means to the models."""
 Counts = dict[str, int | float | str]
 
 
@@ -77,22 +76,22 @@ class RunContext:
         config = self.config
         expiry = config.journeys.expiry
         by = config.sessions.by
-        return {
-            "cutoff_us": self.cutoff_us,
-            "timezone": config.timezone,
-            "goal": config.goal,
-            "inactivity_us": _micros(config.sessions.inactivity),
-            "max_session_us": _micros(config.sessions.max_session),
-            "max_events": config.sessions.max_events,
-            "by_channel": by != "customer" and "channel" in by,
-            "expiry_us": NEVER_US if expiry == "never" else _micros(expiry),
-            "ends_on_goal": config.journeys.ends_on == "goal",
-            "collapse": config.journeys.collapses_repeats,
-            "max_links": config.identity.max_links,
-            "max_user_ids": config.identity.max_user_ids,
-            "feedback_within_us": _micros(config.feedback.within),
-            "flow_steps": config.report.flow_steps,
-        }
+        return bind_rules(
+            self.cutoff_us,
+            timezone=config.timezone,
+            goal=config.goal,
+            inactivity_us=_micros(config.sessions.inactivity),
+            max_session_us=_micros(config.sessions.max_session),
+            max_events=config.sessions.max_events,
+            by_channel=by != "customer" and "channel" in by,
+            expiry_us=NEVER_US if expiry == "never" else _micros(expiry),
+            ends_on_goal=config.journeys.ends_on == "goal",
+            collapse=config.journeys.collapses_repeats,
+            max_links=config.identity.max_links,
+            max_user_ids=config.identity.max_user_ids,
+            feedback_within_us=_micros(config.feedback.within),
+            flow_steps=config.report.flow_steps,
+        )
 
 
 def _micros(duration: timedelta) -> int:

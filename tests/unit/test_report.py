@@ -18,6 +18,7 @@ import duckdb
 import pytest
 from plotly.offline import get_plotlyjs
 
+from journey_mining.errors import ReportError
 from journey_mining.report import headline, render_report
 from journey_mining.report.context import read_context
 from journey_mining.report.headline import write_sentence
@@ -441,3 +442,10 @@ def test_examples_in_docstrings_hold(module: str) -> None:
     result = doctest.testmod(import_module(f"journey_mining.report.{module}"))
     assert result.attempted > 0
     assert result.failed == 0
+
+
+def test_a_database_without_the_tables_is_told(tmp_path: Path) -> None:
+    """A page is never drawn from half of the tables; the error says which one is missing and what to do."""
+    with duckdb.connect() as connection, pytest.raises(ReportError, match=r"settings(?s:.*)journey-mining run"):
+        render_report(connection, tmp_path)
+    assert not (tmp_path / "index.html").exists()

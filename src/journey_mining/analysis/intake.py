@@ -19,12 +19,10 @@ from journey_mining.analysis.expressions import Span, check_choice, span_us
 from journey_mining.analysis.log import MISSING, EventLog
 from journey_mining.config import DEFAULT_STAGES
 from journey_mining.errors import SourceError
-from journey_mining.models import Model, find_models
+from journey_mining.models import NEVER_US, Model, bind_rules, find_models
 from journey_mining.sources.load import register_functions
 from journey_mining.warehouse import Warehouse, first_line, open_warehouse, quoted, quoted_name
 
-NEVER_US = 1 << 61
-"""Microseconds that nothing outlives."""
 KEYS = ("customer_id", "occurred_at", "touchpoint")
 RESERVED = {
     "session_id": "session_hint", "event_id": "given_event_id", "journey_id": "given_journey_id",
@@ -87,20 +85,14 @@ class Rules:
         """What the models bind; events given by hand are never taken for a machine's."""
         check_choice("repeats", self.repeats, ("keep", "collapse"))
         check_choice("ends_on", self.ends_on, ("expiry", "goal"))
-        return {
-            "cutoff_us": cutoff_us,
-            "timezone": "UTC",
-            "goal": self.goal,
-            "inactivity_us": span_us(self.inactivity, "inactivity"),
-            "max_session_us": NEVER_US,
-            "max_events": NEVER_US,
-            "by_channel": False,
-            "expiry_us": NEVER_US if self.expiry == "never" else span_us(self.expiry, "expiry"),
-            "ends_on_goal": self.ends_on == "goal",
-            "collapse": self.repeats == "collapse",
-            "feedback_within_us": 72 * 3_600_000_000,
-            "flow_steps": 6,
-        }
+        return bind_rules(
+            cutoff_us,
+            goal=self.goal,
+            inactivity_us=span_us(self.inactivity, "inactivity"),
+            expiry_us=NEVER_US if self.expiry == "never" else span_us(self.expiry, "expiry"),
+            ends_on_goal=self.ends_on == "goal",
+            collapse=self.repeats == "collapse",
+        )
 
 
 @dataclass

@@ -9,10 +9,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import duckdb
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from journey_mining.errors import ReportError
 from journey_mining.report.attribution import build_attribution
 from journey_mining.report.context import Context, read_context
 from journey_mining.report.data_health import build_data_health
@@ -27,6 +29,7 @@ from journey_mining.report.palette import label_channel
 from journey_mining.report.query import Connection
 from journey_mining.report.touchpoints import build_touchpoints
 from journey_mining.report.transitions import build_transitions
+from journey_mining.warehouse import first_line
 
 SECTIONS = [
     ("overview", "Overview"),
@@ -43,9 +46,19 @@ SECTIONS = [
 
 
 def render_report(connection: Connection, out_dir: Path) -> Path:
-    """The path of `index.html`, written into `out_dir` (made if missing) from the published database."""
-    context = read_context(connection)
-    sections = build_sections(context)
+    """The path of `index.html`, written into `out_dir` (made if missing) from the published database.
+
+    Raises ReportError when the database lacks a table or column that the report shows.
+    """
+    try:
+        context = read_context(connection)
+        sections = build_sections(context)
+    except (duckdb.CatalogException, duckdb.BinderException) as error:
+        raise ReportError(
+            f"The report cannot be drawn from this database: {first_line(error)}.",
+            expected="the tables that this version publishes",
+            fix="publish them anew: journey-mining run",
+        ) from error
     islands = {
         key: value for section in sections.values() for key, value in section.get("islands", {}).items()
     }
