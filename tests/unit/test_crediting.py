@@ -197,11 +197,13 @@ def test_unknown_names_are_told_with_the_nearest() -> None:
         snapshot.attribution([])
 
 
-def test_the_query_reproduces_the_paths_and_the_figure_draws_them() -> None:
-    """`.sql` runs on the snapshot; a trace a model."""
+def test_the_query_shows_the_contacts_and_the_figure_draws_the_shares() -> None:
+    """`.sql` runs on the snapshot and lists the journeys' contacts in order; a trace a model."""
     snapshot = load([(1, 0, "look", "ads", 1), (1, 1, "buy", "mail", 1), (2, 0, "buy", "ads", 1)])
     found = snapshot.attribution(["first", "last"])
-    assert snapshot.sql(found.sql)["conversions"].sum() == 2
+    contacts = snapshot.sql(found.sql)
+    paths = contacts[contacts["is_converted"]].groupby("journey_number")["label"].agg(list).tolist()
+    assert sorted(paths) == [["ads"], ["ads", "mail"]]
     assert [trace.name for trace in found.figure().data] == ["first", "last"]
 
 
