@@ -14,7 +14,7 @@ import duckdb
 import pandas as pd
 
 from journey_mining.errors import QueryError
-from journey_mining.warehouse import Connection
+from journey_mining.warehouse import Connection, quoted_name
 
 MISSING = "(missing)"
 """Touchpoint of an event that names none: it matches nothing, and no transition bridges it."""
@@ -51,9 +51,17 @@ class EventLog:
             self.derive(table)
 
     def read(self, query: str) -> pd.DataFrame:
-        """The rows of a query; raises QueryError."""
+        """The rows of a query, ids as text; raises QueryError.
+
+        A UUID would be a Python object a cell, which takes several times as long to make as most answers to find.
+        """
         try:
-            return self.connection.execute(query).df()
+            described = self.connection.execute(f"describe {query}").fetchall()
+            ids = [quoted_name(name) for name, kind, *_ in described if kind == "UUID"]
+            texts = ", ".join(f"cast({name} as varchar) as {name}" for name in ids)
+            return self.connection.execute(
+                f"select * replace ({texts}) from (\n{query}\n)" if ids else query
+            ).df()
         except duckdb.Error as error:
             raise QueryError(f"The query failed: {str(error).strip()}") from error
 
