@@ -86,6 +86,16 @@ def named_events(log: EventLog, unit: str) -> str:
     return f"{known} and (journey_id is null or journey_id not in (select journey_id from journeys where is_flagged))"
 
 
+def write_ordinal(log: EventLog) -> str:
+    """A number that puts the events of a unit into their total order, in SQL over `events`."""
+    if log.is_loaded:
+        return "cast(occurred_us as hugeint) * 4294967296 + event_ordinal"
+    if "event_ordinal" in log.columns:
+        return "event_ordinal"
+    ties = ", ".join(log.tie_order)
+    return f"row_number() over (partition by customer_id order by occurred_us, {ties})"
+
+
 def event_order(log: EventLog) -> str:
     """The columns that put a unit's events into their total order; a published place among them is that order."""
     if log.tie_order == ("event_ordinal",) and not log.is_loaded:

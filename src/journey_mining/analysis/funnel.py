@@ -22,6 +22,7 @@ from journey_mining.analysis.expressions import (
     named_events,
     span_us,
     unit_column,
+    write_ordinal,
 )
 from journey_mining.analysis.log import EventLog
 from journey_mining.analysis.predicates import Matcher, build_matcher, build_predicate
@@ -122,7 +123,7 @@ def plan_funnel(log: EventLog, **asked: Any) -> Plan:
         column=column,
         events=counted_events(log, unit, named),
         named=named_events(log, unit),
-        ordinal=_ordinal(log),
+        ordinal=write_ordinal(log),
         by=_segment(log, question, column, steps),
         hold=tuple(quoted_name(name) for name in question.hold),
         exclusions=exclusions,
@@ -176,15 +177,6 @@ def _segment_value(log: EventLog, by: Any) -> str:
         return quoted_name(names[0])
     texts = ", ".join(f"coalesce(cast({quoted_name(name)} as varchar), '{NONE}')" for name in names)
     return f"concat_ws(' / ', {texts})"
-
-
-def _ordinal(log: EventLog) -> str:
-    if log.is_loaded:
-        return "cast(occurred_us as hugeint) * 4294967296 + event_ordinal"
-    if "event_ordinal" in log.columns:
-        return "event_ordinal"
-    ties = ", ".join(log.tie_order)
-    return f"row_number() over (partition by customer_id order by occurred_us, {ties})"
 
 
 def _step_index(step: int | str, steps: Sequence[Matcher]) -> int:

@@ -13,9 +13,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from journey_mining.analysis.expressions import unit_column
-from journey_mining.analysis.log import EventLog
-from journey_mining.analysis.sequences import seen_cte
+from journey_mining.analysis.expressions import counted_events, unit_column, write_ordinal
+from journey_mining.analysis.log import MISSING, EventLog
 from journey_mining.errors import QueryError
 from journey_mining.warehouse import quoted
 
@@ -23,6 +22,8 @@ FIRST_CODE = 0x4E00
 """Code of the first touchpoint that a pattern names: a range of plain letters that regular expressions leave alone."""
 OTHER = chr(FIRST_CODE - 1)
 """Stands for every touchpoint that the pattern does not name."""
+_LIMIT = 1_048_576
+"""What the numbers of touchpoints stay below, so that they fit into a number behind an ordinal."""
 _ELEMENT = re.compile(
     r"""^(?P<thing>"[^"]*"|'[^']*'|\[[^\]]*\]|\.|[^\[\]"'{}*+?]+?)\s*(?P<quantifier>[*+?]|\{\d+(?:,\d*)?\})?$"""
 )
@@ -84,13 +85,48 @@ def write_matches(log: EventLog, text: str, unit: str) -> str:
     """The query of a pattern: a row a unit, whether it matches, and how many matches that do not overlap it has."""
     pattern, column = parse_pattern(log, text), unit_column(log, unit)
     cases = " ".join(f"when {quoted(name)} then {quoted(code)}" for name, code in pattern.codes.items())
-    code = f"case touchpoint {cases} else {quoted(OTHER)} end" if cases else quoted(OTHER)
-    return f"""with {seen_cte(log, unit)},
+    code = f"case label {cases} else {quoted(OTHER)} end" if cases else quoted(OTHER)
+    collapses = log.settings.get("repeats") == "collapse"
+    is_new = "place = 1 or number <> numbers[place - 1]" if collapses else "true"
+    name = f"coalesce(touchpoint, {quoted(MISSING)})"
+    return f"""with named as (
+    select label, row_number() over (order by label) as number, {code} as letter
+    from (select distinct {name} as label from events)
+),
+
+alphabet as (
+    select list(letter order by number) as alphabet
+    from named
+),
+
+met as (
+    select {column} as unit_id, {write_ordinal(log)} as ordinal, {name} as label
+    from events
+    where {counted_events(log, unit)}
+),
+
+-- Order and touchpoint as one number, sorted within its unit: a third of the time of sorting all events.
+listed as (
+    select m.unit_id, list_sort(list(m.ordinal * {_LIMIT} + n.number)) as places
+    from met as m
+    inner join named as n on m.label = n.label
+    group by m.unit_id
+),
+
+numbered as (
+    select unit_id, list_transform(places, lambda one: cast(one % {_LIMIT} as integer)) as numbers
+    from listed
+),
+
+seen as (
+    select unit_id, list_filter(numbers, lambda number, place: {is_new}) as numbers
+    from numbered
+),
 
 spelled as (
-    select unit_id, string_agg({code}, '' order by position) as letters
-    from seen
-    group by unit_id
+    select s.unit_id, array_to_string(list_transform(s.numbers, lambda number: a.alphabet[number]), '') as letters
+    from seen as s
+    cross join alphabet as a
 )
 
 select
