@@ -66,6 +66,8 @@ def mine_warehouse(warehouse: Warehouse, min_cell: int) -> dict[str, int]:
         pains = beside.submit(find_pain_points, other, rules=rules)
         credited, _ = credit_log(log, ask_credit(model="all", bootstrap=DRAWS))
         found, _ = pains.result()
+    for asked in (log, other):  # an open connection would hold the files that are about to be published
+        asked.connection.close()
     claimed = found[found["is_claimed"].astype(bool)]
     return {
         "attribution": _publish(warehouse, "attribution", ATTRIBUTION, credited),
