@@ -143,3 +143,29 @@ def test_a_published_snapshot_is_left_as_it_is(home: Path) -> None:
                 snapshot.sql(query)
     assert {path.name for path in (home / "current").iterdir()} >= {"journeys.duckdb", "report"}
     assert not list((home / "current").glob("*.tmp"))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select customer_id from customers order by customer_id",
+        "select customer_id from customers order by customer_id; -- all of them",
+        "select customer_id, c.customer_id from customers as c order by 1",
+        "from (select null::uuid as customer_id, 0 as first union all select customer_id, 1 from customers)"
+        " order by first, customer_id",
+    ],
+)
+def test_ids_are_text_however_a_query_is_written(home: Path, query: str) -> None:
+    """In the order that was asked for; a missing id stays missing."""
+    with jm.open(home) as snapshot:
+        found = snapshot.sql(query)
+        known = snapshot.sql("select cast(customer_id as varchar) as id from customers order by id")
+    for place in range(found.shape[1]):
+        if found.columns[place] != "first":
+            assert found.iloc[:, place].dropna().tolist() == known["id"].tolist()
+
+
+def test_a_plan_is_an_answer(home: Path) -> None:
+    """EXPLAIN is no relation, and can be asked all the same."""
+    with jm.open(home) as snapshot:
+        assert "SCAN" in snapshot.sql("explain select * from customers").to_string().upper()

@@ -86,6 +86,11 @@ def named_events(log: EventLog, unit: str) -> str:
     return f"{known} and (journey_id is null or journey_id not in (select journey_id from journeys where is_flagged))"
 
 
+def is_sampled(one_in: int) -> str:
+    """The condition under which a customer is among every so many that a question looks at, by the hash of the id."""
+    return "true" if one_in == 1 else f"hash(cast(customer_id as varchar)) % {one_in} = 0"
+
+
 def write_ordinal(log: EventLog) -> str:
     """A number that puts the events of a unit into their total order, in SQL over `events`."""
     if log.is_loaded:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from journey_mining.analysis.expressions import is_sampled
 from journey_mining.analysis.log import EventLog
 from journey_mining.warehouse import quoted
 
@@ -59,7 +60,6 @@ def write_occasions(log: EventLog, errors: Sequence[str], one_in: int = 1) -> st
     place; later occasions of theirs do not count. `one_in` takes every so many customers, as for pain points.
     """
     log.require("journeys", "journey_steps")
-    some = "" if one_in == 1 else f" and hash(cast(customer_id as varchar)) % {one_in} = 0"
     names = ", ".join(quoted(name) for name in errors)
     return f"""with errors as (
     select unnest([{names}]) as signal
@@ -68,7 +68,7 @@ def write_occasions(log: EventLog, errors: Sequence[str], one_in: int = 1) -> st
 kept as (
     select journey_id
     from journeys
-    where not is_flagged{some}
+    where not is_flagged and {is_sampled(one_in)}
 ),
 
 {_passed(float(log.settings.get("inactivity_seconds") or 1800))},

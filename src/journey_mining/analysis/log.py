@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import uuid
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import Any
 
 import duckdb
 import pandas as pd
+from pandas.api.types import is_object_dtype
 
 from journey_mining.errors import QueryError
 from journey_mining.warehouse import Connection, quoted_name
@@ -56,14 +58,25 @@ class EventLog:
         A UUID would be a Python object a cell, which takes several times as long to make as most answers to find.
         """
         try:
-            described = self.connection.execute(f"describe {query}").fetchall()
-            ids = [quoted_name(name) for name, kind, *_ in described if kind == "UUID"]
-            texts = ", ".join(f"cast({name} as varchar) as {name}" for name in ids)
-            return self.connection.execute(
-                f"select * replace ({texts}) from (\n{query}\n)" if ids else query
-            ).df()
+            names = self._list_ids(query)
+            if not names or ";" in query:
+                frame = self.connection.execute(query).df()
+            else:
+                texts = ", ".join(f"cast({name} as varchar) as {name}" for name in map(quoted_name, names))
+                frame = self.connection.execute(f"select * replace ({texts}) from (\n{query}\n)").df()
         except duckdb.Error as error:
             raise QueryError(f"The query failed: {str(error).strip()}") from error
+        return _spell_ids(frame)
+
+    def _list_ids(self, query: str) -> list[str]:
+        """The columns of a query that hold UUIDs; none where they cannot be named one by one in a query around it."""
+        try:
+            described = self.connection.execute(f"describe {query}").fetchall()
+        except duckdb.Error:  # an EXPLAIN, or a query whose own error is to be told
+            return []
+        names = [str(name) for name, *_ in described]
+        is_plain = len({name.lower() for name in names}) == len(names)
+        return [str(name) for name, kind, *_ in described if kind == "UUID"] if is_plain else []
 
     @contextmanager
     def keeping(self, table: str, query: str) -> Iterator[None]:
@@ -200,3 +213,12 @@ def _plain(name: str) -> str:
 def _listed(known: list[str]) -> str:
     shown = ", ".join(known[:20])
     return f"one of {shown}" + (f", … ({len(known)} in all)" if len(known) > 20 else "")
+
+
+def _spell_ids(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with text in the place of UUIDs."""
+    for place in range(frame.shape[1]):
+        column = frame.iloc[:, place]
+        if is_object_dtype(column) and isinstance(next(iter(column.dropna()), None), uuid.UUID):
+            frame.isetitem(place, column.map(str, na_action="ignore").astype("str").array)
+    return frame

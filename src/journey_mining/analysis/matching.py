@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from journey_mining.analysis.expressions import counted_events, unit_column, write_ordinal
 from journey_mining.analysis.log import MISSING, EventLog
+from journey_mining.analysis.numbering import LIMIT
 from journey_mining.errors import QueryError
 from journey_mining.warehouse import quoted
 
@@ -22,8 +23,6 @@ FIRST_CODE = 0x4E00
 """Code of the first touchpoint that a pattern names: a range of plain letters that regular expressions leave alone."""
 OTHER = chr(FIRST_CODE - 1)
 """Stands for every touchpoint that the pattern does not name."""
-_LIMIT = 1_048_576
-"""What the numbers of touchpoints stay below, so that they fit into a number behind an ordinal."""
 _ELEMENT = re.compile(
     r"""^(?P<thing>"[^"]*"|'[^']*'|\[[^\]]*\]|\.|[^\[\]"'{}*+?]+?)\s*(?P<quantifier>[*+?]|\{\d+(?:,\d*)?\})?$"""
 )
@@ -107,14 +106,14 @@ met as (
 
 -- Order and touchpoint as one number, sorted within its unit: a third of the time of sorting all events.
 listed as (
-    select m.unit_id, list_sort(list(m.ordinal * {_LIMIT} + n.number)) as places
+    select m.unit_id, list_sort(list(m.ordinal * {LIMIT} + n.number)) as places
     from met as m
     inner join named as n on m.label = n.label
     group by m.unit_id
 ),
 
 numbered as (
-    select unit_id, list_transform(places, lambda one: cast(one % {_LIMIT} as integer)) as numbers
+    select unit_id, list_transform(places, lambda one: cast(one % {LIMIT} as integer)) as numbers
     from listed
 ),
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-_LIMIT = 1_048_576
+LIMIT = 1_048_576
 """What each of the numbers stays below; three of them fit into a bigint."""
 
 
 def pair(left: str, right: str) -> str:
     """Two numbers as one."""
-    return f"(cast({left} as bigint) * {_LIMIT} + {right})"
+    return f"(cast({left} as bigint) * {LIMIT} + {right})"
 
 
 def place(first: str, second: str, third: str) -> str:
@@ -18,4 +18,4 @@ def place(first: str, second: str, third: str) -> str:
 
 def part(number: str, back: int) -> str:
     """The number that stands so many places from the end of one made of several."""
-    return f"({number} // {_LIMIT**back} % {_LIMIT})"
+    return f"({number} // {LIMIT**back} % {LIMIT})"

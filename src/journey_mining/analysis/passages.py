@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from journey_mining.analysis.expressions import is_sampled
 from journey_mining.analysis.log import EventLog
 from journey_mining.analysis.moments import (
     LADDER,
@@ -151,10 +152,10 @@ def write_ways(log: EventLog, one_in: int = 1) -> str:
     `one_in` takes every so many customers, as for the trials; touchpoints that only others met are not listed.
     """
     log.require("journeys", "journey_steps")
-    some = "" if one_in == 1 else f"\n    where {_judged(one_in)}"
     return f"""with walked as (
     select journey_id, step_number, touchpoint, stage, stage_number, is_goal
-    from journey_steps{some}
+    from journey_steps
+    where {is_sampled(one_in)}
 ),
 
 goals as (
@@ -178,13 +179,7 @@ group by s.touchpoint
 order by s.touchpoint"""
 
 
-def _judged(one_in: int) -> str:
-    """The condition under which a customer is among those that are judged."""
-    return f"hash(cast(customer_id as varchar)) % {one_in} = 0"
-
-
 def _horizon(log: EventLog, one_in: int) -> str:
-    some = "" if one_in == 1 else f" and {_judged(one_in)}"
     return f"""kept as (
     select
         journey_id,
@@ -194,7 +189,7 @@ def _horizon(log: EventLog, one_in: int) -> str:
         coalesce(entry_channel, '(none)') as entry_channel,
         epoch_us(started_at) as begun_us
     from journeys
-    where not is_flagged{some}
+    where not is_flagged and {is_sampled(one_in)}
 ),
 
 horizon as (
