@@ -23,7 +23,7 @@ from journey_mining.errors import MiningError
 from journey_mining.mining.markov import MAX_ORDER
 from journey_mining.mining.paths import Paths, read_paths
 from journey_mining.mining.removal import MoveSpace
-from journey_mining.mining.statistics import FloatArray, Resampling, bootstrap_interval
+from journey_mining.mining.statistics import FloatArray, Resampling, bootstrap_interval, sum_by_customer
 
 Combine = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 Worth = Callable[[frozenset[str]], float]
@@ -138,9 +138,9 @@ def _draw_again(
     if read.customers is None:
         rows, counts = sparse.vstack([design.converted, design.lost]), np.r_[weights, read.nulls]
         return bootstrap_interval(rows, design.share, counts=counts, plan=plan)
-    by_customer = read.sum_by_customer(design.converted, weights)
+    by_customer = sum_by_customer(design.converted, weights, read.customers)
     if design.lost.nnz:
-        by_customer = by_customer + read.sum_by_customer(design.lost, read.nulls)
+        by_customer = by_customer + sum_by_customer(design.lost, read.nulls, read.customers)
     return bootstrap_interval(by_customer, design.share, plan=plan)
 
 

@@ -88,7 +88,7 @@ def credit_log(log: EventLog, question: CreditQuestion) -> tuple[pd.DataFrame, s
     query = write_credit(log, question.by, lookback)
     paths = gather_paths(log.read(query))
     answers = attribute_paths(paths, methods, question.rules())
-    has_interval = paths.owners[1] > 1
+    has_interval = paths.customers is not None and len(np.unique(paths.customers)) > 1
     parts = [_describe(answers[method], method, question.by, has_interval) for method in methods]
     return pd.concat(parts, ignore_index=True), query
 

@@ -80,22 +80,6 @@ class Paths:
             customers=None if self.customers is None else self.customers[chosen],
         )
 
-    @cached_property
-    def owners(self) -> tuple[IntArray, int]:
-        """Number of each path's customer, and how many customers there are; every path needs one."""
-        codes, names = pd.factorize(np.asarray(self.customers), sort=True)
-        if (codes < 0).any():
-            raise MiningError(
-                "A bootstrap over customers needs the customer of every path.", found="a path without"
-            )
-        return codes, len(names)
-
-    def sum_by_customer(self, rows: Any, weights: FloatArray) -> Any:
-        """Rows of a matrix (paths x totals) summed by customer, each as often as `weights` says."""
-        codes, count = self.owners
-        shape = (count, len(codes))
-        return sparse.csr_array((weights, (codes, np.arange(len(codes)))), shape=shape) @ rows
-
     def total(self, numbers: FloatArray) -> FloatArray:
         """For each contact the sum over its path."""
         return self._spread(np.add, numbers)

@@ -186,7 +186,8 @@ def bootstrap_interval(
     if not alike.sum():
         raise MiningError("A bootstrap needs at least one customer.")
     if customers is not None:
-        rows, alike = _sum_by_customer(sparse.diags_array(alike) @ rows, customers)
+        rows = sum_by_customer(rows, alike, customers)
+        alike = np.ones(rows.shape[0])
     drawn = [statistic(np.asarray(weights @ rows)) for weights in _draw_weights(alike, plan)]
     if not drawn:
         nothing = np.full(statistic(np.asarray(alike @ rows)[None, :]).shape[1], np.nan)
@@ -339,16 +340,15 @@ def _estimate_mean(known: FloatArray) -> Estimate:
     return Estimate(float(known.mean()), float(low), float(high), len(known))
 
 
-def _sum_by_customer(rows: Any, customers: Sequence[Any] | NDArray[Any]) -> tuple[Any, FloatArray]:
-    """The summed rows of each customer, in sorted order, and a one for each."""
+def sum_by_customer(rows: Any, weights: FloatArray, customers: Sequence[Any] | NDArray[Any]) -> Any:
+    """The rows of each customer, in sorted order, summed as often as `weights` says; raises MiningError."""
     known = customers if isinstance(customers, np.ndarray) else np.asarray(customers, dtype=object)
     codes, names = pd.factorize(known, sort=True)
     if (codes < 0).any():
         raise MiningError(
             "A bootstrap over customers needs the customer of every row.", found="a row without"
         )
-    cells = (np.ones(len(codes)), (codes, np.arange(len(codes))))
-    return sparse.csr_array(cells, shape=(len(names), len(codes))) @ rows, np.ones(len(names))
+    return sparse.csr_array((weights, (codes, np.arange(len(codes)))), shape=(len(names), len(codes))) @ rows
 
 
 def _draw_weights(counts: FloatArray, plan: Resampling, width: int = 0) -> Iterator[FloatArray]:
