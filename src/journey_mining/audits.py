@@ -104,11 +104,10 @@ def _write(warehouse: Warehouse, results: list[dict[str, Any]]) -> None:
         "create or replace table published.main.audits "
         "(audit varchar, severity varchar, status varchar, offending_count bigint, purpose varchar, detail varchar)"
     )
-    for result in results:
-        warehouse.execute(
-            "insert into published.main.audits values ($audit, $severity, $status, $offending_count, $purpose, $detail)",
-            result,
-        )
+    warehouse.connection.executemany(
+        "insert into published.main.audits values ($audit, $severity, $status, $offending_count, $purpose, $detail)",
+        results,
+    )
     comments = {
         "audit": "name", "severity": "stop or warn", "status": "passed, warned or failed",
         "offending_count": "rows that break the promise", "purpose": "the promise", "detail": "the first of these rows",

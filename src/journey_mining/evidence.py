@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import pandas as pd
 
 from journey_mining.analysis.log import EventLog
+from journey_mining.beside import Beside
 from journey_mining.mining.crediting import ask_credit, credit_log
 from journey_mining.mining.pain_points import PainRules, find_pain_points
-from journey_mining.warehouse import SEARCH_PATH, Warehouse
+from journey_mining.warehouse import Connection, Warehouse
 
+Settings = dict[str, str | None]
 TIES = ("event_ordinal",)
 DRAWS = 200
 ATTRIBUTION = {
@@ -57,17 +57,19 @@ PURPOSES = {
 """What each table is."""
 
 
-def mine_warehouse(warehouse: Warehouse, min_cell: int) -> dict[str, int]:
-    """Create the published tables attribution and pain_points from the tables of this run; returns their rows."""
-    settings = {row["name"]: row["value"] for row in warehouse.rows("select name, value from settings")}
-    log, other = (_open_log(warehouse, settings) for _ in range(2))
+def begin_evidence(beside: Beside, settings: Settings, min_cell: int) -> None:
+    """Start both estimates from the tables that are there."""
     rules = PainRules(min_customers=max(20, min_cell))
-    with ThreadPoolExecutor(1) as beside:
-        pains = beside.submit(find_pain_points, other, rules=rules)
-        credited, _ = credit_log(log, ask_credit(model="all", bootstrap=DRAWS))
-        found, _ = pains.result()
-    for asked in (log, other):  # an open connection would hold the files that are about to be published
-        asked.connection.close()
+    question = ask_credit(model="all", bootstrap=DRAWS)
+    beside.start(
+        "pain_points", lambda connection: find_pain_points(_log(connection, settings), rules=rules)[0]
+    )
+    beside.start("attribution", lambda connection: credit_log(_log(connection, settings), question)[0])
+
+
+def publish_evidence(beside: Beside, warehouse: Warehouse) -> dict[str, int]:
+    """Create the published tables attribution and pain_points of what was started; returns their rows."""
+    credited, found = beside.finish("attribution"), beside.finish("pain_points")
     claimed = found[found["is_claimed"].astype(bool)]
     return {
         "attribution": _publish(warehouse, "attribution", ATTRIBUTION, credited),
@@ -75,11 +77,7 @@ def mine_warehouse(warehouse: Warehouse, min_cell: int) -> dict[str, int]:
     }
 
 
-def _open_log(warehouse: Warehouse, settings: dict[str, str | None]) -> EventLog:
-    """The tables of this run, through a connection of its own, so that two questions can be asked at once."""
-    connection = warehouse.connection.cursor()
-    connection.execute("set TimeZone = 'UTC'")
-    connection.execute(f"set search_path = '{SEARCH_PATH}'")
+def _log(connection: Connection, settings: Settings) -> EventLog:
     return EventLog(connection, lambda table: None, TIES, is_loaded=False, settings=settings)
 
 

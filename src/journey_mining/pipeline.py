@@ -20,7 +20,7 @@ from journey_mining.macros import create_macros
 from journey_mining.models import ancestors, find_models, fingerprint, sql_folder
 from journey_mining.publication import DATABASE, publish
 from journey_mining.renewal import Renewal, derivation_before, write_derivation
-from journey_mining.run_records import enter_run, write_receipt, write_run, write_settings
+from journey_mining.run_records import enter_run, list_settings, write_receipt, write_run, write_settings
 from journey_mining.runs import Counts, RunContext, Step, open_run
 from journey_mining.sources.changes import begin_changes, end_changes, recount_files, settle_changes
 from journey_mining.sources.ledger import read_sources
@@ -175,7 +175,18 @@ def _renew_identities(context: RunContext) -> int:
 
 
 def derive_journeys(context: RunContext) -> Counts:
-    """Build sessions, journeys and their steps, of the customers that the run touched or of all."""
+    """Build sessions, journeys and their steps, of the customers that the run touched or of all.
+
+    The estimates need nothing else, and are made beside the steps that follow.
+    """
+    from journey_mining.evidence import begin_evidence
+
+    counts = _derive(context)
+    begin_evidence(context.beside, list_settings(context), context.config.report.min_cell)
+    return counts
+
+
+def _derive(context: RunContext) -> Counts:
     if context.renewal is not None:
         context.renewal.subtract()
         context.renewal.narrow()
@@ -205,14 +216,16 @@ def aggregate_marts(context: RunContext) -> Counts:
     }
     write_settings(context)
     write_derivation(context.warehouse, derivation_fingerprint(context), context.cutoff_us)
-    return {**counts, "macros": create_macros(context.warehouse.connection)}
+    macros = create_macros(context.warehouse.connection)
+    context.warehouse.checkpoint_early()
+    return {**counts, "macros": macros}
 
 
 def mine_evidence(context: RunContext) -> Counts:
-    """Estimate attribution and pain points from the tables of this run."""
-    from journey_mining.evidence import mine_warehouse
+    """Publish attribution and pain points, as estimated from the tables of this run."""
+    from journey_mining.evidence import publish_evidence
 
-    return dict(mine_warehouse(context.warehouse, context.config.report.min_cell))
+    return dict(publish_evidence(context.beside, context.warehouse))
 
 
 def audit_results(context: RunContext) -> Counts:
@@ -271,8 +284,8 @@ STEPS: tuple[Step, ...] = (
     Step("resolve identities", resolve_identities),
     Step("derive journeys", derive_journeys),
     Step("aggregate marts", aggregate_marts),
-    Step("mine evidence", mine_evidence),
     Step("audit results", audit_results),
+    Step("mine evidence", mine_evidence),
     Step("render report", render_pages),
     Step("publish snapshot", publish_snapshot),
 )

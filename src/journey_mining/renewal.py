@@ -12,16 +12,13 @@ holds the touched part alone stands before each table that they read.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
 
-import duckdb
-
-from journey_mining.errors import ModelError
 from journey_mining.identity import contract_links
 from journey_mining.models import Model, find_models
-from journey_mining.warehouse import Warehouse, first_line, qualified
+from journey_mining.touched import TouchedTables
+from journey_mining.warehouse import Warehouse, qualified
 
 CUSTOMER = "by customer_id"
 SUMS = "by sums"
@@ -54,17 +51,13 @@ def write_derivation(warehouse: Warehouse, fingerprint: str, cutoff_us: int) -> 
 
 
 @dataclass
-class Renewal:
+class Renewal(TouchedTables):
     """One run's renewal of the tables that the last run published."""
 
-    warehouse: Warehouse
-    parameters: Mapping[str, Any]
     cutoff_before_us: int
     """Horizon of the tables that are there."""
     has_ownerless: bool = False
     """Whether events have changed that belong to nobody, now or before."""
-    kept: list[str] = field(default_factory=list)
-    """Temporary tables renewed_<model>: the rows that replaced others, for the audits of this run."""
 
     # What has changed.
 
@@ -242,7 +235,7 @@ class Renewal:
         read = {name for model in sums for name in model.reads}
         before = [model for model in self._models(CUSTOMER) if model.name in read]
         for model in before:
-            listed = ", ".join(f'"{name}"' for name in self._needed_columns(model, sums))
+            listed = ", ".join(self._needed_columns(model, sums))
             parts = [
                 f"select {listed} from {qualified(model)} semi join touched_customers using (customer_id)"
             ]
@@ -258,13 +251,14 @@ class Renewal:
         self._drop(model.name for model in before)
 
     def _needed_columns(self, model: Model, sums: Iterable[Model]) -> list[str]:
-        """The columns that the counts read, and those that tell whether an event's place has changed."""
-        readers = [one for one in sums if model.name in one.reads]
+        """The columns that the counts read; of a model that follows another, what any reader or the comparison needs."""
         followed = find_models(model.layer)[model.follows].columns if model.follows else {}
+        readers = [*sums, *self._models(CUSTOMER)] if model.follows else sums
+        named = [one for one in readers if model.name in one.reads]
         return [
-            name
+            f'"{name}"'
             for name in self._columns(model)
-            if name in followed or any(_mentions(one, name) for one in readers)
+            if name in followed or any(_mentions(one, name) for one in named)
         ]
 
     def narrow(self) -> None:
@@ -272,13 +266,15 @@ class Renewal:
         touched = "semi join touched_customers using (customer_id)"
         self._shadow("identity_customers", f"select * from store.main.identity_customers {touched}")
         self._shadow("identities", f"select * from store.main.identities {touched}")
-        parts = ["select * from store.main.staged_events semi join scope_keys using (identity_key)"]
-        if self.has_ownerless:
-            parts.append(
-                """select * from store.main.staged_events where event_id in (select event_id from ownerless_events)
-                and (identity_key is null or identity_key not in (select identity_key from scope_keys))"""
-            )
-        self._shadow("staged_events", " union all ".join(parts))
+        readers = [
+            one for one in self._models(CUSTOMER) if "staged_events" in one.reads and one.follows is None
+        ]
+        columns = self._columns_of("store.main.staged_events")
+        listed = ", ".join(f'"{name}"' for name in columns if any(_mentions(one, name) for one in readers))
+        self._shadow(
+            "staged_events",
+            f"select {listed} from store.main.staged_events semi join scope_keys using (identity_key)",
+        )
 
     def renew_customers(self, layer: str) -> dict[str, int]:
         """Replace the touched customers' rows in the layer's models; returns the new rows by table."""
@@ -286,9 +282,12 @@ class Renewal:
         for model in find_models(layer).values():
             if model.renewed != CUSTOMER:
                 continue
+            if model.follows:
+                counts[model.name] = self._renew_followers(model)
+                continue
             self._create(model.name, model.sql, model)
             if model.kept != "run":
-                counts[model.name] = self._replace_followers(model) if model.follows else self._replace(model)
+                counts[model.name] = self._replace(model)
         return counts
 
     def _replace(self, model: Model) -> int:
@@ -298,24 +297,40 @@ class Renewal:
             self.warehouse.execute(f"delete from {qualified(model)} where {_OWNERLESS}")
         return self._insert(model, model.name)
 
-    def _replace_followers(self, model: Model) -> int:
-        """Replace only the rows of events that changed, or that stand elsewhere in the model that this one follows."""
+    def _renew_followers(self, model: Model) -> int:
+        """Compute and replace only the rows of events that changed, or that stand elsewhere in the model followed."""
         followed = find_models(model.layer)[str(model.follows)]
-        columns = ", ".join(f'"{name}"' for name in self._columns(model) if name in followed.columns)
-        now = f"select {columns} from {followed.name}"
-        before = f"select {columns} from {model.name}_before where customer_id is not null"
+        shared = [f'"{name}"' for name in self._columns(model) if name in followed.columns]
+        differs = " or ".join(f"n.{name} is distinct from b.{name}" for name in shared)
         self._set(
             "followed_events",
             f"""select event_id from changed_events
-            union all select event_id from ({now} except {before})
-            union all select event_id from ({before} except {now})""",
+            union all
+            select coalesce(n.event_id, b.event_id) as event_id from {followed.name} as n
+            full outer join (select * from {model.name}_before where customer_id is not null) as b
+                on n.event_id = b.event_id
+            where {differs}""",
         )
-        self._drop([f"{model.name}_before"])
+        self.warehouse.execute("alter table temp.main.staged_events rename to touched_events")
+        self._shadow(
+            "staged_events",
+            "select * from store.main.staged_events semi join followed_events using (event_id)",
+        )
+        self._create(model.name, model.sql, model)
+        self._drop(["staged_events"])
+        self.warehouse.execute("alter table temp.main.touched_events rename to staged_events")
         self._delete(qualified(model), "event_id", "followed_events")
-        self.warehouse.execute(
-            f"insert into {qualified(model)} by name from temp.main.{model.name} semi join followed_events using (event_id)"
+        count = self._insert(model, model.name)
+        # What stayed as it was is counted too, from the few columns that were read before.
+        listed = ", ".join(self._needed_columns(model, self._models(SUMS)))
+        self._shadow(
+            f"{model.name}_now",
+            f"""select {listed} from {model.name}
+            union all select {listed} from {model.name}_before anti join followed_events using (event_id)""",
         )
-        return int(self.warehouse.value("select count(*) from followed_events"))
+        self._drop([f"{model.name}_before", model.name])
+        self.warehouse.execute(f"alter table temp.main.{model.name}_now rename to {model.name}")
+        return count
 
     def relocate(self) -> None:
         """Give events that another line now tells, and that are as they were, their new place."""
@@ -367,73 +382,9 @@ class Renewal:
         for model in self._models(CUSTOMER):
             self._keep_renewed(model.name)
 
-    # Statements.
-
-    def _renew_within(self, name: str, touched: str, **narrowed: str) -> None:
-        """Replace the rows of touched keys; `narrowed` names what is enough of an input to compute them."""
-        model = find_models("core")[name]
-        column = str(model.renewed).removeprefix("by ")
-        key = next(iter(self._columns_of(touched)))
-        for table, condition in narrowed.items():
-            self._shadow(table, f"select * from store.main.{table} {condition}")
-        self._create(f"renewed_{name}", model.sql, model, f"where {column} in (select {key} from {touched})")
-        self._drop(narrowed)
-        self._delete(qualified(model), column, touched)
-        self._insert(model, f"renewed_{name}")
-        self.kept.append(name)
-
     def _models(self, renewed: str) -> list[Model]:
         return [m for layer in ("core", "marts") for m in find_models(layer).values() if m.renewed == renewed]
 
     def _has_ownerless(self, model: Model) -> bool:
         """Whether rows of the model that belong to nobody may have changed."""
         return self.has_ownerless and "event_id" in model.columns
-
-    def _set(self, name: str, query: str) -> None:
-        """A temporary table of the distinct rows of a query, which may read the table that it replaces."""
-        self.warehouse.execute(
-            f"create or replace temporary table {name} as select distinct * from ({query})"
-        )
-
-    def _set_keys_of(self, name: str, identifiers: str) -> None:
-        self._set(
-            name, f"select identity_key from identifier_sets semi join {identifiers} using (identifier_hash)"
-        )
-
-    def _shadow(self, name: str, query: str) -> None:
-        self.warehouse.execute(f"create or replace temporary table {name} as {query}")
-
-    def _create(self, name: str, sql: str, model: Model, condition: str = "") -> None:
-        bound = {parameter: self.parameters[parameter] for parameter in model.parameters}
-        try:
-            self.warehouse.execute(
-                f"create or replace temporary table {name} as select * from (\n{sql}\n) {condition}", bound
-            )
-        except duckdb.Error as error:
-            raise ModelError(
-                f"The model {model.layer}/{model.name}.sql failed: {first_line(error)}.",
-                fix="see it with: journey-mining models --show " + model.name,
-            ) from error
-
-    def _insert(self, model: Model, source: str) -> int:
-        self.warehouse.execute(f"insert into {qualified(model)} by name from temp.main.{source}")
-        return int(self.warehouse.value(f"select count(*) from temp.main.{source}"))
-
-    def _delete(self, target: str, column: str, touched: str) -> None:
-        key = next(iter(self._columns_of(touched)))
-        self.warehouse.execute(f"delete from {target} where {column} in (select {key} from {touched})")
-
-    def _columns(self, model: Model) -> dict[str, str]:
-        return self._columns_of(qualified(model))
-
-    def _columns_of(self, table: str) -> dict[str, str]:
-        return {row["column_name"]: row["column_type"] for row in self.warehouse.rows(f"describe {table}")}
-
-    def _keep_renewed(self, name: str) -> None:
-        self.warehouse.execute(f"drop table if exists temp.main.renewed_{name}")
-        self.warehouse.execute(f"alter table temp.main.{name} rename to renewed_{name}")
-        self.kept.append(name)
-
-    def _drop(self, names: Iterable[str]) -> None:
-        for name in names:
-            self.warehouse.execute(f"drop table if exists temp.main.{name}")

@@ -38,8 +38,8 @@ def enter_run(context: RunContext) -> None:
     )
 
 
-def write_settings(context: RunContext) -> None:
-    """Write the table settings: what figures depend on."""
+def list_settings(context: RunContext) -> dict[str, str | None]:
+    """What figures depend on, by name."""
     config, parameters = context.config, context.parameters
     settings = {
         "title": config.report.title,
@@ -59,15 +59,21 @@ def write_settings(context: RunContext) -> None:
         "feedback_within_seconds": config.feedback.within.total_seconds(),
         "version": version("journey-mining"),
     }
+    return {name: None if value is None else str(value) for name, value in settings.items()}
+
+
+def write_settings(context: RunContext) -> None:
+    """Write the table settings."""
     context.warehouse.execute("create or replace table published.main.settings (name varchar, value varchar)")
     context.warehouse.comment_table(
         "published.main.settings",
         "The settings of the run that figures depend on.",
         {"name": "name of the setting, with its unit", "value": "its value as text, NULL for none"},
     )
-    for name, value in settings.items():
-        bound = {"n": name, "v": None if value is None else str(value)}
-        context.warehouse.execute("insert into published.main.settings values ($n, $v)", bound)
+    for name, value in list_settings(context).items():
+        context.warehouse.execute(
+            "insert into published.main.settings values ($n, $v)", {"n": name, "v": value}
+        )
 
 
 def write_run(context: RunContext) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 
 from journey_mining import audits
+from journey_mining.beside import Beside
 from journey_mining.config import Config, load_config
 from journey_mining.erasure import ErasureRequest
 from journey_mining.errors import ConfigError
@@ -59,6 +60,11 @@ class RunContext:
     timings: dict[str, float] = field(default_factory=dict)
     published: Path | None = None
     """Folder of the snapshot after the publish step."""
+    beside: Beside = field(init=False)
+    """What goes on while steps do."""
+
+    def __post_init__(self) -> None:
+        self.beside = Beside(self.warehouse.connection)
 
     @property
     def cutoff_at(self) -> datetime:
@@ -136,6 +142,7 @@ def open_run(
             finally:
                 outcome.snapshot = context.published.name if context.published else None
                 with suppress(duckdb.Error):
+                    context.beside.stop()
                     context.warehouse.connection.close()
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import duckdb
@@ -22,6 +23,10 @@ from journey_mining.models import Model, sql_folder
 
 STORAGE_VERSION = "v1.2.0"
 """Storage format of both files: released DuckDB 1.x tools can open it."""
+KEPT = ("published", "store")
+"""The files that outlive a run."""
+_CHECKPOINT_TRIES = 20
+_CHECKPOINT_PAUSE_SECONDS = 0.01
 SEARCH_PATH = "published.main,store.main,scratch.main"
 OFFLINE_SETTINGS = {
     "autoinstall_known_extensions": "false",
@@ -107,9 +112,22 @@ class Warehouse:
         for column in sorted(columns.keys() & present):
             self.execute(f'comment on column {table}."{column}" is {quoted(columns[column])}')
 
+    def checkpoint_early(self) -> None:
+        """Write what was committed into the files that stay, so that closing them is quick, while others may read.
+
+        A reader that just begins or ends is in the way for a moment; where one always is, closing does all of it.
+        """
+        for name in KEPT:
+            for _ in range(_CHECKPOINT_TRIES):
+                try:
+                    self.execute(f"checkpoint {name}")
+                    break
+                except duckdb.TransactionException:
+                    sleep(_CHECKPOINT_PAUSE_SECONDS)
+
     def close(self) -> None:
         """Checkpoint and close the files that stay, and remove the one that does not."""
-        for name in ("published", "store"):
+        for name in KEPT:
             self.execute(f"checkpoint {name}")
         scratch = self.value("select path from duckdb_databases() where database_name = 'scratch'")
         self.connection.close()

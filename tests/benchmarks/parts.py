@@ -19,6 +19,8 @@ from ground import DAYS, SEED, Form, Ground, declared_columns, folder_bytes
 from resources import Figures, measured
 from statements import timed_statements
 
+from journey_mining.beside import Beside, Work
+
 DERIVING = ("classify touchpoints", "resolve identities", "derive journeys", "aggregate marts")
 """Steps from identity to marts."""
 
@@ -79,6 +81,19 @@ def stage(ground: Ground, form: Form) -> Figures:
     return {**figures, "records": counts["records"], "events": counts["events"]}
 
 
+class OneByOne(Beside):
+    """Begins work only when its result is asked for, so that each step is timed alone."""
+
+    def start(self, name: str, work: Work) -> None:
+        """Keep `work` for `finish`."""
+        self._kept = {**getattr(self, "_kept", {}), name: work}
+
+    def finish(self, name: str) -> Any:
+        """Do it, and give its result."""
+        super().start(name, self._kept.pop(name))
+        return super().finish(name)
+
+
 def derive(ground: Ground, form: Form) -> Figures:
     """Identity to marts over staged events, then evidence, audits and report; leaves the databases in work/."""
     from journey_mining.pipeline import STEPS, run_step
@@ -87,6 +102,7 @@ def derive(ground: Ground, form: Form) -> Figures:
     steps = {step.name: step for step in STEPS}
     figures: Figures = {}
     with open_run(ground.write_config("derived", form)) as context:
+        context.beside = OneByOne(context.warehouse.connection)
         run_step(context, steps["read exports"])
         for name in DERIVING:
             with measured(figures):

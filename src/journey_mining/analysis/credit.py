@@ -24,7 +24,7 @@ def write_credit(log: EventLog, by: str, lookback_us: int | None) -> str:
     (a run of steps of a stage). Contacts count up to the journey's first goal, that event's own included unless it
     is a touchpoint or stage that is credited. Lost journeys are those that expired without the goal (where journeys
     never expire: that have not reached it). Bootstraps draw customers, or above 10,000 customers 1,000 random groups
-    of them, named customer_id either way.
+    of them; customer_id is the id, or the number of the group.
     """
     source = (
         _channel_contacts(log)
@@ -65,7 +65,7 @@ def _outcomes(log: EventLog) -> str:
     group = (
         "cast(customer_id as varchar)"
         if customers <= GROUPED_FROM
-        else f"cast(hash(cast(customer_id as varchar)) % {GROUPS} as varchar)"
+        else f"cast(hash(cast(customer_id as varchar)) % {GROUPS} as integer)"
     )
     return f"""grouped as (
     select *, {group} as group_id

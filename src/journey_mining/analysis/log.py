@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import uuid
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -52,14 +52,18 @@ class EventLog:
         for table in tables:
             self.derive(table)
 
-    def read(self, query: str) -> pd.DataFrame:
+    def read(self, query: str, repeated: Sequence[str] = ()) -> pd.DataFrame:
         """The rows of a query, ids as text; raises QueryError.
 
         A UUID would be a Python object a cell, which takes several times as long to make as most answers to find.
+        Columns in `repeated` hold few different texts, and are read as categories.
         """
         try:
             names = self._list_ids(query)
-            if not names or ";" in query:
+            if repeated:
+                table = self.connection.sql(query).to_arrow_table()
+                frame = table.to_pandas(categories=list(repeated))
+            elif not names or ";" in query:
                 frame = self.connection.execute(query).df()
             else:
                 texts = ", ".join(f"cast({name} as varchar) as {name}" for name in map(quoted_name, names))

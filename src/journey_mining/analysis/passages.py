@@ -155,7 +155,7 @@ def write_ways(log: EventLog, one_in: int = 1) -> str:
     return f"""with walked as (
     select journey_id, step_number, touchpoint, stage, stage_number, is_goal
     from journey_steps
-    where {is_sampled(one_in)}
+    where journey_id in (select journey_id from journeys where {is_sampled(one_in)})
 ),
 
 goals as (

@@ -213,17 +213,16 @@ def _build_design(read: Paths, method: Method, rules: AttributionRules) -> _Desi
 def _design_credits(read: Paths, method: Method, rules: AttributionRules) -> _Design:
     """Credit path by path. The last total is the conversions, of which shares are taken."""
     size, contacts = len(read.channels), read.converting
-    converting = np.flatnonzero(read.conversions)
-    weights = _weigh_contacts(contacts, method, rules)
-    entries = (
-        np.r_[weights, np.ones(len(converting))],
-        (
-            np.r_[converting[contacts.path], converting],
-            np.r_[contacts.channel, np.full(len(converting), size)],
-        ),
-    )
-    shape = (len(read.conversions), size + 1)
-    converted = sparse.csr_array(entries, shape=shape)
+    # The contacts of a path one after the other, then its 1 for the total.
+    place = np.arange(len(contacts.path)) + contacts.path
+    columns = np.full(len(place) + len(contacts.lengths), size)
+    columns[place] = contacts.channel
+    weights = np.ones(len(columns))
+    weights[place] = _weigh_contacts(contacts, method, rules)
+    counts = np.zeros(len(read.conversions), dtype=np.int64)
+    counts[read.conversions > 0] = contacts.lengths + 1
+    shape = (len(counts), size + 1)
+    converted = sparse.csr_array((weights, columns, np.r_[0, np.cumsum(counts)]), shape=shape)
 
     def share(totals: FloatArray) -> FloatArray:
         return totals[:, :-1] / np.where(totals[:, -1:] > 0, totals[:, -1:], np.nan)
@@ -251,10 +250,7 @@ def _weigh_contacts(contacts: Paths, method: str, rules: AttributionRules) -> Fl
     elif method == "time_decay":
         weights = np.exp2(-(contacts.days - contacts.lowest(contacts.days)) / rules.half_life_days)
     else:
-        weights = np.zeros(len(place))
-        weights[
-            np.unique(contacts.path * len(contacts.channels) + contacts.channel, return_index=True)[1]
-        ] = 1
+        weights = contacts.is_first.astype(np.float64)
     return weights if method == "participation" else weights / contacts.total(weights)
 
 

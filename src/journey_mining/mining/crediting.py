@@ -86,7 +86,7 @@ def credit_log(log: EventLog, question: CreditQuestion) -> tuple[pd.DataFrame, s
     methods = list_methods(question.model)
     lookback = None if question.lookback is None else span_us(question.lookback, "lookback")
     query = write_credit(log, question.by, lookback)
-    paths = gather_paths(log.read(query))
+    paths = gather_paths(log.read(query, repeated=["label"]))
     answers = attribute_paths(paths, methods, question.rules())
     has_interval = paths.customers is not None and len(np.unique(paths.customers)) > 1
     parts = [_describe(answers[method], method, question.by, has_interval) for method in methods]

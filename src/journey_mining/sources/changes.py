@@ -156,6 +156,8 @@ def settle_changes(warehouse: Warehouse) -> None:
             coalesce(b.event_id, n.event_id) as event_id,
             b.identity_key as key_before,
             n.identity_key as key_now,
+            b.event_id is not null as was_there,
+            n.event_id is not null as is_there,
             b.event_id is null or n.event_id is null or row({before}) is distinct from row({now}) as is_changed,
             row(b.file_id, b.line) is distinct from row(n.file_id, n.line) as is_relocated
         from withdrawn_events as b
@@ -163,9 +165,9 @@ def settle_changes(warehouse: Warehouse) -> None:
     )
     warehouse.execute(
         """create or replace temporary table changed_events as
-        select event_id, key_before as identity_key from compared_events where is_changed
+        select event_id, key_before as identity_key from compared_events where is_changed and was_there
         union
-        select event_id, key_now as identity_key from compared_events where is_changed"""
+        select event_id, key_now as identity_key from compared_events where is_changed and is_there"""
     )
     warehouse.execute(
         """create or replace temporary table relocated_events as

@@ -5,8 +5,9 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 import duckdb
@@ -21,7 +22,7 @@ from journey_mining.sources.containment import require_contained
 from journey_mining.sources.keys import Pads
 from journey_mining.sources.load import Batch, LoadedFile, load_batch
 from journey_mining.sources.presets import Preset, load_preset
-from journey_mining.sources.shapes import find_shape
+from journey_mining.sources.shapes import Shape, find_shape
 from journey_mining.warehouse import Warehouse
 
 _BATCH_BYTES = 2 << 30
@@ -139,8 +140,9 @@ def read_sources(
         found = find_files(config, name, source)
         with warehouse.transaction():
             fresh, gone = _settle_known(warehouse, name, found, totals, retry_quarantine, name in again)
-            fresh += _withdraw_joined(warehouse, config, name, found, fresh, gone, totals)
-            files = _read_fresh(warehouse, config, pads, name, fresh, totals)
+            shape_of = cache(partial(find_shape, source=source, preset=preset))
+            fresh += _withdraw_joined(warehouse, config, name, found, fresh, gone, totals, shape_of)
+            files = _read_fresh(warehouse, config, pads, name, fresh, totals, shape_of)
             _require_recognised(warehouse, config, name, preset, files)
             warehouse.execute("delete from store.main.readings where source = $s", {"s": name})
             warehouse.execute(
@@ -217,14 +219,13 @@ def _withdraw_joined(
     fresh: list[FoundFile],
     gone: set[str],
     totals: dict[str, int],
+    shape_of: Callable[[Path], Shape],
 ) -> list[FoundFile]:
     """Further files to read, withdrawn: those that explain the fresh ones' records; all, when these are what changed."""
-    source = config.sources[name]
-    preset = preset_of(config, source)
-    joined = preset.joined_tables
+    joined = preset_of(config, config.sources[name]).joined_tables
     if not joined or not (fresh or gone & joined):
         return []
-    fresh_tables = {find_shape(file.path, source, preset).table for file in fresh}
+    fresh_tables = {shape_of(file.path).table for file in fresh}
     chosen = {file.relative for file in fresh}
     query = "select file_no, path, table_name from files where source = $s and status <> 'vanished'"
     others = {
@@ -253,6 +254,7 @@ def _read_fresh(
     name: str,
     fresh: list[FoundFile],
     totals: dict[str, int],
+    shape_of: Callable[[Path], Shape],
 ) -> list[LoadedFile]:
     source = config.sources[name]
     preset = preset_of(config, source)
@@ -263,7 +265,7 @@ def _read_fresh(
         )
     )
     files = [
-        LoadedFile(first + index, file.path, file.relative, find_shape(file.path, source, preset))
+        LoadedFile(first + index, file.path, file.relative, shape_of(file.path))
         for index, file in enumerate(fresh)
     ]
     readable = [file for file in files if file.shape.table]

@@ -18,6 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from journey_mining.errors import SourceError
 from journey_mining.models import sql_folder
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's where there is one: several times as fast."""
 _FRONT_MATTER = re.compile(r"\A\s*/\*(.*?)\*/", re.DOTALL)
 
 
@@ -114,7 +116,7 @@ def parse_preset(path: Path) -> Preset:
     text = path.read_text(encoding="utf-8")
     match = _FRONT_MATTER.match(text)
     try:
-        front = yaml.safe_load(match[1]) if match else None
+        front = yaml.load(match[1], Loader=_LOADER) if match else None
         return Preset.model_validate(
             {**(front or {}), "sql": text[match.end() if match else 0 :].strip().rstrip(";")}
         )

@@ -1,0 +1,52 @@
+"""Work that goes on while the steps of a run do, one piece after the other, each on a connection of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from journey_mining.warehouse import SEARCH_PATH, Connection
+
+Work = Callable[[Connection], Any]
+
+
+class Beside:
+    """What was started and has not been asked for yet; it reads what was committed before it began.
+
+    One piece at a time: with more, threads take turns where the interpreter or the memory lets only one go on.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._pool: ThreadPoolExecutor | None = None
+        self._started: dict[str, tuple[Connection, Future[Any]]] = {}
+
+    def start(self, name: str, work: Work) -> None:
+        """Begin `work`; whoever wants its result, or its error, asks `finish` for it."""
+        connection = self._connection.cursor()
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute(f"set search_path = '{SEARCH_PATH}'")
+        self._pool = self._pool or ThreadPoolExecutor(1)
+        self._started[name] = (connection, self._pool.submit(work, connection))
+
+    def finish(self, name: str) -> Any:
+        """The result, once it is there; raises what the work raised."""
+        connection, future = self._started[name]
+        try:
+            return future.result()
+        finally:
+            # An open connection would hold the files that are about to be published.
+            connection.close()
+            del self._started[name]
+
+    def stop(self) -> None:
+        """Give up what nobody has asked for, and wait until it has ended."""
+        for connection, future in self._started.values():
+            future.cancel()
+            connection.interrupt()
+        if self._pool is not None:
+            self._pool.shutdown()
+        for connection, _ in self._started.values():
+            connection.close()
+        self._started.clear()

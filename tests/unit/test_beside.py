@@ -1,0 +1,54 @@
+"""Work beside the steps of a run: its result, its errors, and that nothing of it outlives the run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import duckdb
+import pytest
+
+from journey_mining.beside import Beside
+from journey_mining.warehouse import Connection
+
+
+@pytest.fixture
+def connection() -> Iterator[Connection]:
+    with duckdb.connect() as opened:
+        for name in ("published", "store", "scratch"):
+            opened.execute(f"attach ':memory:' as {name}")
+        opened.execute("create table published.main.numbers as select range as n from range(10)")
+        yield opened
+
+
+def test_finish_gives_what_the_work_found(connection: Connection) -> None:
+    beside = Beside(connection)
+    beside.start("sum", lambda own: own.execute("select sum(n) from numbers").fetchall()[0][0])
+    beside.start("count", lambda own: own.execute("select count(*) from numbers").fetchall()[0][0])
+    assert (beside.finish("count"), beside.finish("sum")) == (10, 45)
+    beside.stop()
+
+
+def test_an_error_is_raised_where_the_result_is_asked_for(connection: Connection) -> None:
+    beside = Beside(connection)
+    beside.start("wrong", lambda own: own.execute("select * from nowhere"))
+    with pytest.raises(duckdb.CatalogException, match="nowhere"):
+        beside.finish("wrong")
+    beside.stop()
+
+
+def test_stop_interrupts_what_goes_on_and_never_begins_what_waits(connection: Connection) -> None:
+    beside, begun = Beside(connection), []
+
+    def long_query(own: Connection) -> None:
+        begun.append("long")
+        own.execute("select count(*) from range(10000000000) as a, range(1000) as b").fetchall()
+
+    beside.start("long", long_query)
+    beside.start("waiting", lambda own: begun.append("waiting"))
+    while not begun:
+        time.sleep(0.01)
+    beside.stop()
+    assert begun == ["long"]
+    with pytest.raises(KeyError):
+        beside.finish("long")
