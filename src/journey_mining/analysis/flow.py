@@ -29,75 +29,109 @@ def write_flow(
     log.require("journeys", "journey_steps")
     low = 0 if end is None and around is None else -steps
     high = 0 if end is not None else steps
-    anchor = _anchor_sql(log, anchors[0] if anchors else None, occurrence)
-    return f"""with {anchor},
+    anchors_sql = _anchors_sql(log, anchors[0] if anchors else None, occurrence)
+    return f"""with {anchors_sql},
 
-{_walked_sql(low, high)},
+{_counted_sql(low, high)},
 
-{_folded_sql(top)},
+{_labelled_sql(top)},
 
 {_moves_sql(low, end is not None)}
 
-select step_number, from_touchpoint, to_touchpoint, count(*) as journey_count
+select step_number, from_touchpoint, to_touchpoint, cast(sum(journey_count) as bigint) as journey_count
 from moves
 group by step_number, from_touchpoint, to_touchpoint
 order by step_number, journey_count desc, from_touchpoint, to_touchpoint"""
 
 
-def _walked_sql(low: int, high: int) -> str:
-    """The CTE of the steps from `low` to `high` around the anchor, up to the goal."""
-    return f"""walked as (
-    select
-        s.journey_id,
-        s.step_number - a.anchor_step as place,
-        s.touchpoint,
-        s.next_touchpoint,
-        s.step_number = 1 as is_first,
-        k.state,
-        g.goal_place
-    from journey_steps as s
-    inner join anchors as a on s.journey_id = a.journey_id
-    inner join journeys as k on s.journey_id = k.journey_id
-    left join (
-        select t.journey_id, min(t.step_number - b.anchor_step) as goal_place
-        from journey_steps as t
-        inner join anchors as b on t.journey_id = b.journey_id
-        where t.is_goal and t.step_number >= b.anchor_step
-        group by t.journey_id
-    ) as g on s.journey_id = g.journey_id
-    where s.step_number - a.anchor_step between {low} and least({high}, coalesce(g.goal_place, {high}))
+def _anchors_sql(log: EventLog, name: str | None, occurrence: str) -> str:
+    """The CTE of the journeys with the step of each that is the anchor: its first, or the first (last) at a touchpoint."""
+    if occurrence not in ("first", "last"):
+        raise QueryError(f"occurrence: unknown {occurrence!r}.", expected="first, last")
+    if name is None:
+        return """anchors as (
+    select journey_id, state, 1 as anchor_step
+    from journeys
+    where not is_flagged
+)"""
+    pick = "min" if occurrence == "first" else "max"
+    return f"""anchors as (
+    select k.journey_id, k.state, s.anchor_step
+    from journeys as k
+    inner join (
+        select journey_id, {pick}(step_number) as anchor_step
+        from journey_steps
+        where touchpoint = {quoted(log.check_touchpoint(name))}
+        group by journey_id
+    ) as s on k.journey_id = s.journey_id
+    where not k.is_flagged
 )"""
 
 
-def _folded_sql(top: int) -> str:
+def _counted_sql(low: int, high: int) -> str:
+    """The CTEs that count the steps from `low` to `high` around the anchor, up to the goal, by all that tells moves."""
+    return f"""goals as (
+    select s.journey_id, min(s.step_number - a.anchor_step) as goal_place
+    from journey_steps as s
+    inner join anchors as a on s.journey_id = a.journey_id
+    where s.is_goal and s.step_number >= a.anchor_step
+    group by s.journey_id
+),
+
+bounded as (
+    select a.*, g.goal_place, least({high}, coalesce(g.goal_place, {high})) as last_place
+    from anchors as a
+    left join goals as g on a.journey_id = g.journey_id
+),
+
+counted as (
+    select
+        s.step_number - b.anchor_step as place,
+        s.touchpoint,
+        s.next_touchpoint,
+        s.step_number = 1 as is_first,
+        s.next_touchpoint is not null and s.step_number - b.anchor_step < b.last_place as is_followed,
+        coalesce(s.step_number - b.anchor_step = b.goal_place, false) as is_goal,
+        b.state,
+        count(*) as journey_count
+    from journey_steps as s
+    inner join bounded as b on s.journey_id = b.journey_id
+    where s.step_number - b.anchor_step between {low} and b.last_place
+    group by all
+)"""
+
+
+def _labelled_sql(top: int) -> str:
     """The CTEs that keep the `top` touchpoints of each place and name the others together."""
     return f"""ranked as (
     select
         place,
         touchpoint,
-        row_number() over (partition by place order by count(*) desc, touchpoint) as rank,
+        row_number() over (partition by place order by sum(journey_count) desc, touchpoint) as rank,
         count(*) over (partition by place) as touchpoint_count
-    from walked
+    from counted
     group by place, touchpoint
 ),
 
 labelled as (
     select
-        w.*,
+        place,
+        touchpoint,
         case
-            when r.rank <= {top} or r.touchpoint_count = {top} + 1 then w.touchpoint
-            else 'other (' || (r.touchpoint_count - {top}) || ' touchpoints)'
+            when rank <= {top} or touchpoint_count = {top} + 1 then touchpoint
+            else 'other (' || (touchpoint_count - {top}) || ' touchpoints)'
         end as label
-    from walked as w
-    inner join ranked as r on w.place = r.place and w.touchpoint = r.touchpoint
+    from ranked
 )"""
 
 
 def _moves_sql(low: int, is_backward: bool) -> str:
     """The CTEs of the moves between places, with where journeys come from and end."""
     return f"""followed as (
-    select *, lead(label) over (partition by journey_id order by place) as next_label
-    from labelled
+    select c.*, h.label, n.label as next_label
+    from counted as c
+    inner join labelled as h on c.place = h.place and c.touchpoint = h.touchpoint
+    left join labelled as n on c.place + 1 = n.place and c.next_touchpoint = n.touchpoint
 ),
 
 moves as (
@@ -105,37 +139,21 @@ moves as (
         place as step_number,
         label as from_touchpoint,
         case
-            when next_label is not null then next_label
-            when place = goal_place then '__converted__'
+            when is_followed then next_label
+            when is_goal then '__converted__'
             when next_touchpoint is not null then '__beyond__'
             when state = 'converted' then '__left__'
             else '__' || state || '__'
-        end as to_touchpoint
+        end as to_touchpoint,
+        journey_count
     from followed
-    {"where next_label is not null" if is_backward else ""}
+    {"where is_followed" if is_backward else ""}
     union all
     select
         place - 1 as step_number,
         case when is_first then '__start__' else '__beyond__' end as from_touchpoint,
-        label as to_touchpoint
+        label as to_touchpoint,
+        journey_count
     from followed
     where is_first or place = {low}
-)"""
-
-
-def _anchor_sql(log: EventLog, name: str | None, occurrence: str) -> str:
-    """The CTE of the step at which each journey is anchored: its first, or the first (last) at a touchpoint."""
-    if occurrence not in ("first", "last"):
-        raise QueryError(f"occurrence: unknown {occurrence!r}.", expected="first, last")
-    where = (
-        f"s.touchpoint = {quoted(log.check_touchpoint(name))}" if name is not None else "s.step_number = 1"
-    )
-    pick = "min" if occurrence == "first" else "max"
-    return f"""anchors as (
-    select s.journey_id, {pick}(s.step_number) as anchor_step
-    from journey_steps as s
-    inner join journeys as k on s.journey_id = k.journey_id
-    where not k.is_flagged
-        and {where}
-    group by s.journey_id
 )"""

@@ -194,7 +194,10 @@ def _count_units(log: EventLog, plan: Plan) -> str:
             "units as (\n    select segment, count(*) as unit_count\n    from chosen\n    group by segment\n)"
         )
     if not plan.by:
-        return f"units as (\n    select null as segment, count(distinct unit_id) as unit_count\n    from {_all_units(log, plan)}\n)"
+        return f"""units as (
+    select null as segment, count(unit_id) as unit_count
+    from (select distinct unit_id from {_all_units(log, plan)})
+)"""
     return f"""units as (
     select segment, count(*) as unit_count
     from (

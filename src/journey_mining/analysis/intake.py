@@ -20,7 +20,6 @@ from journey_mining.analysis.log import MISSING, EventLog
 from journey_mining.config import DEFAULT_STAGES
 from journey_mining.errors import SourceError
 from journey_mining.models import NEVER_US, Model, bind_rules, find_models
-from journey_mining.sources.load import register_functions
 from journey_mining.warehouse import Warehouse, first_line, open_warehouse, quoted, quoted_name
 
 KEYS = ("customer_id", "occurred_at", "touchpoint")
@@ -169,6 +168,8 @@ def load_events(
 
     `names` maps customer_id, occurred_at and touchpoint to the given column names. Raises SourceError.
     """
+    from journey_mining.sources.load import register_functions
+
     rules.parameters(0)
     spill = tempfile.TemporaryDirectory(prefix="journey-mining-")
     memory = Path(":memory:")

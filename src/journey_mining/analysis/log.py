@@ -15,6 +15,7 @@ import duckdb
 import pandas as pd
 from pandas.api.types import is_object_dtype
 
+from journey_mining.analysis.arrow_frames import READABLE, frame_of
 from journey_mining.errors import QueryError
 from journey_mining.warehouse import Connection, quoted_name
 
@@ -59,28 +60,26 @@ class EventLog:
         Columns in `repeated` hold few different texts, and are read as categories.
         """
         try:
-            names = self._list_ids(query)
-            if repeated:
-                table = self.connection.sql(query).to_arrow_table()
-                frame = table.to_pandas(categories=list(repeated))
-            elif not names or ";" in query:
-                frame = self.connection.execute(query).df()
-            else:
-                texts = ", ".join(f"cast({name} as varchar) as {name}" for name in map(quoted_name, names))
-                frame = self.connection.execute(f"select * replace ({texts}) from (\n{query}\n)").df()
+            kinds = self._describe(query)
+            ids = [name for name, kind in kinds.items() if kind == "UUID"]
+            if ids and ";" not in query:
+                texts = ", ".join(f"cast({name} as varchar) as {name}" for name in map(quoted_name, ids))
+                query = f"select * replace ({texts}) from (\n{query}\n)"
+            if kinds and READABLE.issuperset(kinds.values()) and (";" not in query or not ids):
+                return frame_of(self.connection.sql(query).to_arrow_table(), repeated)
+            frame = self.connection.execute(query).df()
         except duckdb.Error as error:
             raise QueryError(f"The query failed: {str(error).strip()}") from error
         return _spell_ids(frame)
 
-    def _list_ids(self, query: str) -> list[str]:
-        """The columns of a query that hold UUIDs; none where they cannot be named one by one in a query around it."""
+    def _describe(self, query: str) -> dict[str, str]:
+        """The columns of a query with their types; none where they cannot be named one by one in a query around it."""
         try:
             described = self.connection.execute(f"describe {query}").fetchall()
         except duckdb.Error:  # an EXPLAIN, or a query whose own error is to be told
-            return []
-        names = [str(name) for name, *_ in described]
-        is_plain = len({name.lower() for name in names}) == len(names)
-        return [str(name) for name, kind, *_ in described if kind == "UUID"] if is_plain else []
+            return {}
+        is_plain = len({str(name).lower() for name, *_ in described}) == len(described)
+        return {str(name): str(kind) for name, kind, *_ in described} if is_plain else {}
 
     @contextmanager
     def keeping(self, table: str, query: str) -> Iterator[None]:

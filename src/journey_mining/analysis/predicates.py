@@ -10,19 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import sqlglot
-from sqlglot import expressions as exp
-
 from journey_mining.analysis.log import EventLog
 from journey_mining.errors import QueryError
-from journey_mining.predicates import ALLOWED, LOGICAL
 from journey_mining.warehouse import quoted, quoted_name
 
 KEYS = ("touchpoint", "stage", "where", "name")
-CALCULATED: tuple[type[exp.Expr], ...] = (
-    *ALLOWED, exp.Neg, exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Cast, exp.DataType,
-)  # fmt: skip
-"""What a question may use: the allow-list of rules, and arithmetic."""
 
 
 @dataclass(frozen=True)
@@ -82,17 +74,9 @@ def build_predicate(
         check(predicate)
         parts = [_equality(column, value) for column, value in predicate.items()]
         return f"({' and '.join(parts)})" if parts else "true"
-    try:
-        tree = sqlglot.parse_one(predicate, dialect="duckdb")
-    except sqlglot.errors.SqlglotError as error:
-        problem = str(error).split("\n", 1)[0]
-        raise QueryError(
-            f"This is no SQL predicate: {problem}",
-            found=predicate,
-            fix="write for example: channel = 'email' and value > 10",
-        ) from error
-    _check_tree(tree, predicate, check)
-    return f"({tree.sql(dialect='duckdb', comments=False)})"
+    from journey_mining.analysis.sql_texts import spell_predicate
+
+    return spell_predicate(predicate, check)
 
 
 def _equality(column: str, value: Any) -> str:
@@ -102,21 +86,3 @@ def _equality(column: str, value: Any) -> str:
     if isinstance(value, bool | int | float):
         return f"{name} = {value!r}".replace("True", "true").replace("False", "false")
     return f"cast({name} as varchar) = {quoted(str(value))}"
-
-
-def _check_tree(tree: exp.Expr, predicate: str, check: Callable[[Iterable[str]], None]) -> None:
-    columns = []
-    for node in tree.walk():
-        if isinstance(node, exp.Column):
-            if node.table:
-                raise QueryError(f"{node.sql()} names a table.", found=predicate, fix="name the column only")
-            columns.append(node.name)
-        elif not isinstance(node, CALCULATED):
-            raise QueryError(
-                f"A predicate may not use {node.key.upper()}.",
-                found=predicate,
-                expected="comparisons, and/or/not, in, between, like, regexp_matches, lower, upper, coalesce, + - * /",
-            )
-    check(columns)
-    if not isinstance(tree, (*LOGICAL, exp.NullSafeEQ, exp.NullSafeNEQ)):
-        raise QueryError("The predicate is not true or false.", found=predicate, fix="compare a column")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 
 import duckdb
-import sqlglot
-from sqlglot import expressions as exp
 
 from journey_mining.analysis.log import EventLog
 from journey_mining.analysis.macro_calls import macros_in, require_macros
@@ -53,17 +51,14 @@ def _kind(statement: duckdb.Statement) -> str:
 
 
 def _derive_tables(log: EventLog, query: str) -> None:
-    try:
-        tree = sqlglot.parse_one(query, dialect="duckdb")
-    except sqlglot.errors.SqlglotError:
+    from journey_mining.analysis.sql_texts import find_reads
+
+    reads = find_reads(query)
+    if reads is None:
         names = {"events", "sessions", "journeys", "journey_steps", "transitions", "touchpoints"}
         log.require(*sorted(name for name in names if name in query.lower()))
         return
-    own = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
-    tables = {table.name.lower() for table in tree.find_all(exp.Table)} - own
-    columns = {column.name.lower() for column in tree.find_all(exp.Column)}
-    stars = any(not isinstance(star.parent, exp.Count) for star in tree.find_all(exp.Star)) and not own
-    wanted = tables - {"events"}
-    if "events" in tables and (columns & log.derived_columns or stars):
+    wanted = reads.tables - {"events"}
+    if "events" in reads.tables and (reads.columns & log.derived_columns or reads.reads_all_columns):
         wanted.add("events")
     log.require(*sorted(wanted))

@@ -6,11 +6,9 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import sqlglot
-from sqlglot import expressions as exp
-
 from journey_mining.analysis.log import EventLog
 from journey_mining.analysis.predicates import KEYS, build_matcher, build_predicate
+from journey_mining.analysis.sql_texts import list_columns
 from journey_mining.errors import QueryError
 
 TABLES = ("customers", "journeys", "events")
@@ -34,7 +32,7 @@ def write_segment(log: EventLog, given: str | Mapping[str, Any]) -> str:
     if isinstance(given, Mapping) and given and set(given) <= set(KEYS):
         log.require("events")
         return f"customer_id in (select customer_id from events where {build_matcher(log, given).sql})"
-    names = list(given) if isinstance(given, Mapping) else _columns_of(given)
+    names = list(given) if isinstance(given, Mapping) else list_columns(given)
     table = next((one for one in TABLES if {name.lower() for name in names} <= _columns(log, one)), "")
     if not names or not table:
         known = sorted(set().union(*(_columns(log, one) for one in TABLES)))
@@ -182,15 +180,3 @@ def _columns(log: EventLog, table: str) -> set[str]:
         return {name.lower() for name in log.columns}
     log.require(table)
     return {str(row[0]).lower() for row in log.connection.execute(f"describe {table}").fetchall()}
-
-
-def _columns_of(predicate: str) -> list[str]:
-    try:
-        tree = sqlglot.parse_one(predicate, dialect="duckdb")
-    except (sqlglot.errors.SqlglotError, AttributeError) as error:
-        raise QueryError(
-            "This segment is no SQL predicate.",
-            found=str(predicate),
-            fix="write for example: device = 'mobile'",
-        ) from error
-    return [column.name for column in tree.find_all(exp.Column)]
