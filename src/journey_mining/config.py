@@ -16,32 +16,16 @@ import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     model_validator,
 )
 
 from journey_mining.errors import ConfigError
+from journey_mining.parameters import DEFAULT_STAGES, Duration, Parameters
 from journey_mining.yaml_nodes import compose, construct, find_key, find_node, place_of
 
-DEFAULT_STAGES = ("awareness", "consideration", "purchase", "retention", "advocacy")
-_DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(second|minute|hour|day|week)s?\s*$")
-_LONGEST = timedelta(days=36_525)
 _NAME = re.compile(r"^[a-z_][a-z0-9_]*$")
-
-
-def _parse_duration(value: object) -> object:
-    if isinstance(value, timedelta):
-        return value
-    match = _DURATION.match(str(value))
-    if not match:
-        raise ValueError("expected a duration such as '30 minutes', '24 hours' or '30 days'")
-    unit = timedelta(**{f"{match[2]}s": 1})
-    if float(match[1]) > _LONGEST / unit:
-        raise ValueError("expected a duration of at most 100 years (a journey's expiry may be 'never')")
-    return unit * float(match[1])
 
 
 def _check_zone(name: str) -> str:
@@ -57,15 +41,8 @@ def _check_name(name: str) -> str:
     return name
 
 
-Duration = Annotated[timedelta, BeforeValidator(_parse_duration)]
 Zone = Annotated[str, AfterValidator(_check_zone)]
 Name = Annotated[str, AfterValidator(_check_name)]
-
-
-class Parameters(BaseModel):
-    """Base of every parameter model: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Source(Parameters):
@@ -77,7 +54,7 @@ class Source(Parameters):
     """File, folder or glob, relative to journey.yaml."""
     timezone: Zone | None = None
     """Zone of times that carry none; required by systems that write local time."""
-    columns: dict[str, str] = {}
+    columns: dict[str, str] = Field({})
     """Preset column <- column of the file, where they differ."""
     table: str | None = None
     """The preset's table that every file of this source is, when it cannot be told from the columns."""
@@ -115,7 +92,7 @@ class Journeys(Parameters):
     """goal: the journey also ends at the goal."""
     repeats: Literal["collapse", "keep"] | None = None
     """Consecutive repeats of a touchpoint: one step, or a step each. Default: keep when expiry is never."""
-    steps: list[str] = []
+    steps: list[str] = Field([])
     """Background touchpoints that count as steps all the same."""
 
     @property
@@ -131,7 +108,7 @@ class Identity(Parameters):
     """An identifier linked to more than this many of one kind is shared: it links nothing and is listed."""
     max_user_ids: int = Field(1, gt=0)
     """An identifier linked to more than this many user ids is shared: accounts are not joined through a device."""
-    poisoned: list[str] = []
+    poisoned: list[str] = Field([])
     """Further values that never identify anybody, beside the built-in ones."""
     key_id: str | None = None
     """Id of the key that hashes identifiers, of those that are known; None: the newest."""
@@ -185,13 +162,13 @@ class Audits(Parameters):
     """Share of a source's items that may be in quarantine."""
     nonhuman: float = Field(0.01, ge=0, le=1)
     """Share of sessions that may be non-human."""
-    late: dict[Name, Duration] = {}
+    late: dict[Name, Duration] = Field({})
     """Source -> how far its latest event may lie before the cutoff; others may pause twice as long as they ever did."""
     standstill: Duration = timedelta(days=2)
     """No event newer than in a run this long ago is worth a warning."""
     rewritten: bool = False
     """Whether a known file with other content is worth a warning even when it did not shrink."""
-    stop: list[Name] = []
+    stop: list[Name] = Field([])
     """Audits that only warn by themselves, and are to stop publication here."""
 
 
@@ -200,7 +177,7 @@ class Notify(Parameters):
 
     command: list[str] = Field(min_length=1)
     """Program and arguments, started without a shell in the folder of journey.yaml; JSON comes on its stdin."""
-    states: list[Literal["failed", "stopped", "warned", "published"]] = ["failed", "stopped"]
+    states: list[Literal["failed", "stopped", "warned", "published"]] = Field(["failed", "stopped"])
     """Ends of a run that are told: it failed, an audit stopped it, it published with warnings, or without."""
     timeout: Duration = timedelta(seconds=30)
     """After this long the program is killed."""
@@ -233,7 +210,7 @@ class Config(Parameters):
     identity: Identity = Identity()
     stages: list[Name] = Field(list(DEFAULT_STAGES), min_length=1)
     """Stages in their order."""
-    touchpoints: list[Touchpoint] = []
+    touchpoints: list[Touchpoint] = Field([])
     """Rules, first match wins."""
     feedback: Feedback = Feedback()
     schedule: Schedule = Schedule()

@@ -9,9 +9,9 @@ from functools import cache
 from pydantic import TypeAdapter, ValidationError
 
 from journey_mining.analysis.log import EventLog
-from journey_mining.config import Duration
 from journey_mining.errors import QueryError
 from journey_mining.models import sql_folder
+from journey_mining.parameters import Duration
 
 Span = str | int | float | timedelta
 UNIT_COLUMNS = {"customers": "customer_id", "journeys": "journey_id", "sessions": "session_id"}

@@ -26,8 +26,8 @@ from journey_mining.analysis.expressions import (
 )
 from journey_mining.analysis.log import EventLog
 from journey_mining.analysis.predicates import Matcher, build_matcher, build_predicate
-from journey_mining.config import Parameters
 from journey_mining.errors import QueryError
+from journey_mining.parameters import Parameters
 from journey_mining.warehouse import quoted_name
 
 UNITS = (*UNIT_COLUMNS, "attempts")

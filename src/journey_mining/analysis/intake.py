@@ -17,9 +17,9 @@ import pandas as pd
 
 from journey_mining.analysis.expressions import Span, check_choice, span_us
 from journey_mining.analysis.log import MISSING, EventLog
-from journey_mining.config import DEFAULT_STAGES
 from journey_mining.errors import SourceError
 from journey_mining.models import NEVER_US, Model, bind_rules, find_models
+from journey_mining.parameters import DEFAULT_STAGES
 from journey_mining.warehouse import Warehouse, first_line, open_warehouse, quoted, quoted_name
 
 KEYS = ("customer_id", "occurred_at", "touchpoint")

@@ -16,8 +16,8 @@ from journey_mining.analysis.expressions import (
 )
 from journey_mining.analysis.log import MISSING, EventLog
 from journey_mining.analysis.sequences import seen_cte
-from journey_mining.config import Parameters
 from journey_mining.errors import QueryError
+from journey_mining.parameters import Parameters
 from journey_mining.warehouse import quoted
 
 SEPARATOR = " > "

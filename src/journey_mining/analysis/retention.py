@@ -9,8 +9,8 @@ from typing import Any
 from journey_mining.analysis.expressions import call_macro, check_choice, counted_events
 from journey_mining.analysis.log import EventLog
 from journey_mining.analysis.predicates import build_matcher
-from journey_mining.config import Parameters
 from journey_mining.errors import QueryError
+from journey_mining.parameters import Parameters
 from journey_mining.warehouse import quoted
 
 BUCKETS = {

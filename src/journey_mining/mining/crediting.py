@@ -13,7 +13,6 @@ from journey_mining.analysis import credit
 from journey_mining.analysis.credit import write_credit
 from journey_mining.analysis.expressions import span_us
 from journey_mining.analysis.log import EventLog, nearest
-from journey_mining.config import Parameters
 from journey_mining.errors import QueryError
 from journey_mining.mining.attribution import (
     METHODS,
@@ -26,6 +25,7 @@ from journey_mining.mining.attribution import (
 from journey_mining.mining.markov import MAX_ORDER
 from journey_mining.mining.paths import Paths
 from journey_mining.mining.statistics import Resampling
+from journey_mining.parameters import Parameters
 
 COLUMNS = ["conversions", "value", "share", "low", "high", "removal_effect", "sampling_error"]
 

@@ -22,10 +22,10 @@ from journey_mining.analysis.expressions import Span, span_us
 from journey_mining.analysis.incidents import write_occasions
 from journey_mining.analysis.log import EventLog
 from journey_mining.analysis.passages import OTHER, write_trials, write_ways
-from journey_mining.config import Parameters
 from journey_mining.errors import QueryError
 from journey_mining.mining.incidents import estimate_incidents
 from journey_mining.mining.statistics import difference_intervals, exact_p_values, find_discoveries
+from journey_mining.parameters import Parameters
 
 FlagArray = NDArray[np.bool_]
 PAIN, DELIGHT, INCIDENT = "pain point", "moment of delight", "incident"
