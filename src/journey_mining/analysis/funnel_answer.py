@@ -34,8 +34,9 @@ def write_levels(log: EventLog, plan: Plan) -> str:
 def write_summary(log: EventLog, plan: Plan) -> str:
     """The query of the funnel: one row a step (and value of `by`)."""
     ctes = chosen_ctes(log, plan)
-    ctes[-1] = ctes[-1].replace("chosen as (", "chosen as materialized (", 1)
-    ctes.append(f"counted as (\n{_count_steps(plan)}\n)")
+    if plan.by:
+        ctes[-1] = ctes[-1].replace("chosen as (", "chosen as materialized (", 1)
+    ctes += _count_steps(plan)
     ctes.append(_count_units(log, plan))
     matured = "(c.converted + c.dropped_off)"
     is_last = f"c.step_number = {len(plan.steps)}"
@@ -65,9 +66,9 @@ select
     {call_macro("rate", "c.entered", first)} as share_of_first,
     {call_macro("rate", "c.entered", "u.unit_count")} as share_of_all,
     c.mean_seconds,
-    c.median_seconds,
-    c.p75_seconds,
-    c.p90_seconds
+    c.quantiles[1] / 1000000.0 as median_seconds,
+    c.quantiles[2] / 1000000.0 as p75_seconds,
+    c.quantiles[3] / 1000000.0 as p90_seconds
 from counted as c
 left join units as u on {same}
 order by {segment}c.step_number"""
@@ -155,11 +156,22 @@ def _open_sql(log: EventLog, plan: Plan) -> str:
     return " and ".join(parts) if parts else "false"
 
 
-def _count_steps(plan: Plan) -> str:
-    return "\n    union all\n".join(_count_step(plan, index) for index in range(len(plan.steps)))
+def _count_steps(plan: Plan) -> list[str]:
+    """The CTEs that count all steps in one pass, and give each a row."""
+    segment = "segment" if plan.by else "null as segment"
+    sums = ",\n".join(_sum_step(plan, index) for index in range(len(plan.steps)))
+    rows = "\n    union all\n".join(
+        f"    select segment, {number} as step_number, {quoted(step.label)} as step, unnest(step_{number})\n    from summed"
+        for number, step in enumerate(plan.steps, 1)
+    )
+    grouped = "\n    group by segment" if plan.by else ""
+    return [
+        f"summed as (\n    select\n        {segment},\n{sums}\n    from chosen{grouped}\n)",
+        f"counted as (\n{rows}\n)",
+    ]
 
 
-def _count_step(plan: Plan, index: int) -> str:
+def _sum_step(plan: Plan, index: int) -> str:
     """One step's counts: entered = converted + dropped_off + open; converted reached the next required step."""
     is_required = index in plan.required
     number, is_last = index + 1, index == len(plan.steps) - 1
@@ -170,21 +182,15 @@ def _count_step(plan: Plan, index: int) -> str:
     stayed = "false" if is_last or next_index is None else f"{entered} and level < {level + is_required}"
     waited = "cast(null as bigint)" if next_index is None else f"us_{next_index + 1} - us_{number}"
     timed = f"case when {went_on} then {waited} end"
-    return f"""    select
-        {"segment" if plan.by else "null as segment"},
-        {number} as step_number,
-        {quoted(plan.steps[index].label)} as step,
-        count(case when level >= {level - 1} then 1 end) as entered_before,
-        count(case when {entered} then 1 end) as entered,
-        count(case when {went_on} then 1 end) as converted,
-        count(case when {stayed} and not is_open then 1 end) as dropped_off,
-        count(case when {stayed} and is_open then 1 end) as open,
-        avg({timed}) / 1000000.0 as mean_seconds,
-        median({timed}) / 1000000.0 as median_seconds,
-        quantile_cont({timed}, 0.75) / 1000000.0 as p75_seconds,
-        quantile_cont({timed}, 0.9) / 1000000.0 as p90_seconds
-    from chosen
-    {"group by segment" if plan.by else ""}""".rstrip()
+    return f"""        {{
+            'entered_before': count(case when level >= {level - 1} then 1 end),
+            'entered': count(case when {entered} then 1 end),
+            'converted': count(case when {went_on} then 1 end),
+            'dropped_off': count(case when {stayed} and not is_open then 1 end),
+            'open': count(case when {stayed} and is_open then 1 end),
+            'mean_seconds': avg({timed}) / 1000000.0,
+            'quantiles': quantile_cont({timed}, [0.5, 0.75, 0.9])
+        }} as step_{number}"""
 
 
 def _count_units(log: EventLog, plan: Plan) -> str:
