@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from journey_mining.warehouse import SEARCH_PATH, Connection
 
 Work = Callable[[Connection], Any]
+_INTERRUPTED_EVERY_SECONDS = 0.05
 
 
 class Beside:
@@ -42,9 +43,12 @@ class Beside:
 
     def stop(self) -> None:
         """Give up what nobody has asked for, and wait until it has ended."""
-        for connection, future in self._started.values():
+        for _, future in self._started.values():
             future.cancel()
-            connection.interrupt()
+        for connection, future in self._started.values():
+            while not future.done():
+                connection.interrupt()  # one that comes between two queries interrupts nothing
+                wait([future], _INTERRUPTED_EVERY_SECONDS)
         if self._pool is not None:
             self._pool.shutdown()
         for connection, _ in self._started.values():

@@ -37,11 +37,15 @@ def test_an_error_is_raised_where_the_result_is_asked_for(connection: Connection
     beside.stop()
 
 
-def test_stop_interrupts_what_goes_on_and_never_begins_what_waits(connection: Connection) -> None:
+@pytest.mark.parametrize("seconds", [0, 0.2], ids=["at once", "between two queries"])
+def test_stop_interrupts_what_goes_on_and_never_begins_what_waits(
+    connection: Connection, seconds: float
+) -> None:
     beside, begun = Beside(connection), []
 
     def long_query(own: Connection) -> None:
         begun.append("long")
+        time.sleep(seconds)
         own.execute("select count(*) from range(10000000000) as a, range(1000) as b").fetchall()
 
     beside.start("long", long_query)
