@@ -20,6 +20,7 @@ from resources import Figures, measured
 from statements import timed_statements
 
 from journey_mining.beside import Beside, Work
+from journey_mining.warehouse import Connection
 
 DERIVING = ("classify touchpoints", "resolve identities", "derive journeys", "aggregate marts")
 """Steps from identity to marts."""
@@ -84,9 +85,13 @@ def stage(ground: Ground, form: Form) -> Figures:
 class OneByOne(Beside):
     """Begins work only when its result is asked for, so that each step is timed alone."""
 
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._kept: dict[str, Work] = {}
+
     def start(self, name: str, work: Work) -> None:
         """Keep `work` for `finish`."""
-        self._kept = {**getattr(self, "_kept", {}), name: work}
+        self._kept[name] = work
 
     def finish(self, name: str) -> Any:
         """Do it, and give its result."""

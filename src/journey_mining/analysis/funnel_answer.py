@@ -34,7 +34,7 @@ def write_levels(log: EventLog, plan: Plan) -> str:
 def write_summary(log: EventLog, plan: Plan) -> str:
     """The query of the funnel: one row a step (and value of `by`)."""
     ctes = chosen_ctes(log, plan)
-    if plan.by:
+    if plan.by or plan.is_reentrant:  # then the units are counted from it too
         ctes[-1] = ctes[-1].replace("chosen as (", "chosen as materialized (", 1)
     ctes += _count_steps(plan)
     ctes.append(_count_units(log, plan))
