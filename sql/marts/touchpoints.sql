@@ -22,7 +22,7 @@ with ruled as (
 classified as (
     select
         c.touchpoint,
-        c.channel,
+        r.channel,
         c.stage,
         min(r.rule) as rule,
         bool_or(r.is_goal) as is_goal,
@@ -30,8 +30,10 @@ classified as (
         cast(sum(c.event_count) as bigint) as event_count
     from touchpoint_counts as c
     inner join ruled as r
-        on c.touchpoint = r.touchpoint and c.channel = r.channel and c.stage is not distinct from r.stage
-    group by c.touchpoint, c.channel, c.stage
+        on c.touchpoint = r.touchpoint
+        and coalesce(c.channel, 'unknown') = r.channel
+        and c.stage is not distinct from r.stage
+    group by c.touchpoint, r.channel, c.stage
 ),
 
 ranked as (

@@ -34,6 +34,7 @@ def open_log(customers: Customers, expiry: str = "never", stages: bool = False) 
     ]
     frame = pd.DataFrame(first + later, columns=["customer_id", "occurred_at", "touchpoint"])
     frame["is_background"] = frame["touchpoint"] == "u"
+    frame["channel"] = [["web", "mail", None][number % 3] for number in range(len(frame))]
     members = {"see": ["a", "b"], "buy": ["c", "g"]} if stages else None
     return jm.from_events(frame, goal="g", expiry=expiry, stages=members)
 
@@ -48,19 +49,63 @@ def literal(value: object) -> str:
     return "null" if value is None else repr(value)
 
 
+STEPS = st.lists(st.sampled_from("abcgu"), min_size=1, max_size=4)
+WINDOW = st.sampled_from([None, 0, 6 * HOUR, 2 * DAY])
+UNIT = st.sampled_from(["customers", "journeys", "sessions"])
+
+
+def ask_funnel(log: Any, steps: list[str], window: int | None, unit: str, rest: str = "") -> pd.DataFrame:
+    """The macro's answer, with the segment where Python's has it; without one it must be empty."""
+    call = f"from funnel({steps}, window_seconds := {literal(window)}, unit := '{unit}'{rest})"
+    found = pd.DataFrame(log.sql(call))
+    segment = found.pop("segment")
+    if "breakdown" in rest:
+        found.insert(0, "segment", segment)
+    else:
+        assert segment.isna().all()
+    return found
+
+
 @settings(max_examples=12)
-@given(
-    LOG,
-    EXPIRY,
-    st.lists(st.sampled_from("abcgu"), min_size=1, max_size=4),
-    st.sampled_from([None, 0, 6 * HOUR, 2 * DAY]),
-    st.sampled_from(["customers", "journeys", "sessions"]),
-)
+@given(LOG, EXPIRY, STEPS, WINDOW, UNIT)
 def test_funnel(customers: Customers, expiry: str, steps: list[str], window: int | None, unit: str) -> None:
     """Counts, open units, rates and times of every step; a name may occur twice, or be a background event."""
     with open_log(customers, expiry) as log:
-        call = f"from funnel({steps}, window_seconds := {literal(window)}, unit := '{unit}')"
-        assert_same(log.sql(call), log.funnel(steps, window=window, unit=unit))
+        assert_same(
+            ask_funnel(log, steps, window, unit), log.funnel(steps, window=window, unit=unit)
+        )
+
+
+@settings(max_examples=25)
+@given(
+    LOG,
+    EXPIRY,
+    STEPS,
+    WINDOW,
+    UNIT,
+    st.sampled_from(["ordered", "strict"]),
+    st.lists(st.sampled_from("abcgu"), max_size=2, unique=True),
+    st.sampled_from([None, "channel", "touchpoint"]),
+)
+def test_funnel_with_options(
+    customers: Customers,
+    expiry: str,
+    steps: list[str],
+    window: int | None,
+    unit: str,
+    order: str,
+    excluded: list[str],
+    breakdown: str | None,
+) -> None:
+    """Strict order, excluded touchpoints and counts by what the first step's event has."""
+    excluded = [name for name in excluded if name not in steps]
+    with open_log(customers, expiry) as log:
+        rest = f", step_order := '{order}', excluded := {excluded}"
+        rest += f", breakdown := '{breakdown}'" if breakdown else ""
+        expected = log.funnel(
+            steps, window=window, unit=unit, order=order, exclude=excluded, by=breakdown
+        )
+        assert_same(ask_funnel(log, steps, window, unit, rest), expected)
 
 
 @settings(max_examples=12)
@@ -68,7 +113,7 @@ def test_funnel(customers: Customers, expiry: str, steps: list[str], window: int
 def test_funnel_of_stages(customers: Customers, expiry: str, steps: list[str]) -> None:
     """Steps may name stages."""
     with open_log(customers, expiry, stages=True) as log:
-        found = log.sql(f"from funnel({steps}, kind := 'stages', unit := 'journeys')")
+        found = log.sql(f"from funnel({steps}, kind := 'stages', unit := 'journeys')").drop(columns="segment")
         expected = log.funnel([{"stage": name, "name": name} for name in steps], unit="journeys")
         assert_same(found, expected)
 
@@ -226,6 +271,10 @@ def test_a_journey_is_its_steps() -> None:
         ("from funnel(['a', 'bee'])", "No event has the touchpoint 'bee'. Nearest: b"),
         ("from funnel(['sea'], kind := 'stages')", "There is no stage 'sea'. There are: see, buy"),
         ("from funnel(['a'], unit := 'events')", "unit: give customers, journeys or sessions"),
+        ("from funnel(['a'], step_order := 'any')", "step_order: give ordered or strict"),
+        ("from funnel(['a'], breakdown := 'colour')", "breakdown: give a column"),
+        ("from funnel(['a', 'b'], excluded := ['a'])", "excluded: a step cannot be excluded at once"),
+        ("from funnel(['a'], excluded := ['bee'])", "No event has the touchpoint 'bee'"),
         ("from paths_after('a', 0)", "n: give 1 or more"),
         ("from paths_before('a', 1, occurrence := 'any')", "occurrence: give first, last or all"),
         ("from retention(every := 'year')", "every: give hour, day, week or month"),

@@ -126,7 +126,8 @@ def plan_funnel(log: EventLog, **asked: Any) -> Plan:
         ordinal=write_ordinal(log),
         by=_segment(log, question, column, steps),
         hold=tuple(quoted_name(name) for name in question.hold),
-        exclusions=exclusions,
+        # Between the first step and the last there is nothing where they are one.
+        exclusions=exclusions if len(steps) > 1 else (),
         question=question,
         is_reentrant=question.reentry or question.unit == "attempts",
     )
