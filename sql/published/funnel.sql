@@ -5,7 +5,7 @@
 -- argument: unit            what is counted: customers, journeys or sessions
 -- argument: kind            what the steps name: touchpoints or stages
 -- argument: step_order      ordered: other events may come between; strict: none may but repeats of the step just reached
--- argument: excluded        list of touchpoints, or of stages, between first and last step that end an attempt
+-- argument: excluded        list of touchpoints, or of stages, that end an attempt between its first and last step: as in Python, the unit leaves the funnel when its deepest attempt has one
 -- argument: breakdown       counts apart by the first step's channel, device, source, touchpoint, stage, campaign_source, campaign_medium or campaign_name; NULL: all together
 -- column: step_number           1-based position in the funnel
 -- column: step                  the touchpoint or stage
@@ -339,6 +339,7 @@ reached as (
         f.segment,
         f.ordinal as start_ordinal,
         f.us as start_us,
+        f.ordinal as before_ordinal,
         f.ordinal as done_ordinal,
         1 as reached_level,
         [f.us] as moments
@@ -350,6 +351,7 @@ reached as (
         r.segment,
         r.start_ordinal,
         r.start_us,
+        r.done_ordinal as before_ordinal,
         l.next_ordinal as done_ordinal,
         r.reached_level + 1 as reached_level,
         list_append(r.moments, l.next_us) as moments
@@ -365,9 +367,17 @@ lengths as (
     from wanted as w
 ),
 
--- Without the attempts in which an excluded event came before the last step, or in the window where that is missing.
-unspoilt as (
-    select r.*
+-- An attempt in which an excluded event came before the last step, or in the window where that is missing, counts up
+-- to one step beyond it.
+judged as (
+    select
+        r.*,
+        x.ordinal is null
+        or case
+            when r.reached_level = n.last_number then x.ordinal > r.done_ordinal
+            else coalesce(x.us - r.start_us > a.window_us, false)
+        end as is_clean,
+        coalesce(r.reached_level > 1 and r.before_ordinal > x.ordinal, false) as is_beyond
     from reached as r
     cross join asked as a
     cross join lengths as n
@@ -379,11 +389,6 @@ unspoilt as (
         from placed as p
         where p.place in (select x.place from unwanted as x)
     ) as x on r.unit_number = x.unit_number and r.start_ordinal < x.ordinal
-    where x.ordinal is null
-        or case
-            when r.reached_level = n.last_number then x.ordinal > r.done_ordinal
-            else coalesce(x.us - r.start_us > a.window_us, false)
-        end
 ),
 
 counting as (
@@ -403,12 +408,15 @@ counting as (
         d.reached_level,
         d.moments
     from (
-        select u.*
-        from unspoilt as u
+        select j.*
+        from judged as j
+        where j.is_clean or not j.is_beyond
         qualify row_number() over (
-                partition by u.unit_number order by u.reached_level desc, u.done_ordinal, u.start_ordinal desc
+                partition by j.unit_number
+                order by j.reached_level desc, j.is_clean desc, j.done_ordinal, j.start_ordinal desc
             ) = 1
     ) as d
+    where d.is_clean
 ),
 
 open_journeys as (

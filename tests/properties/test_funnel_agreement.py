@@ -170,30 +170,32 @@ def test_the_attempt_that_counts_is_deepest_then_earliest_then_tightest(
     assert {None if pd.isna(name) else name: count for name, count in counted if count} == entered
 
 
-def is_clean(events: list[Event], chain: list[int], first: int, last: int, window: int | None) -> bool:
-    """Whether nothing excluded happens between two steps of an attempt, or after the first until its window ends."""
-    if len(chain) <= first:
-        return True
-    for index in range(chain[first] + 1, len(events)):
+def judge(events: list[Event], chain: list[int], first: int, last: int, window: int | None) -> tuple[int, bool]:
+    """The level that an attempt is worth, and whether nothing excluded happens between two steps of it, or after the
+    first until its window ends: if so, it is worth one step beyond the exclusion at most."""
+    for index in range(chain[first] + 1, len(events)) if len(chain) > first else ():
         if events[index].name == "x" and (
             index < chain[last] if len(chain) > last else within(window, events[chain[0]], events[index])
         ):
-            return False
-    return True
+            return min(len(chain), sum(place < index for place in chain) + 1), False
+    return len(chain), True
 
 
-@given(LOG, STEPS.filter(lambda steps: len(steps) > 1), WINDOW, st.data())
+@given(
+    LOG, STEPS.filter(lambda steps: len(steps) > 1), WINDOW, st.sampled_from(["ordered", "strict"]), st.data()
+)
 def test_excluded_events_end_attempts(
-    customers: list[list[Event]], steps: list[str], window: int | None, data: Any
+    customers: list[list[Event]], steps: list[str], window: int | None, order: str, data: Any
 ) -> None:
-    """A customer's level is that of the best attempt without an excluded event."""
+    """A customer's level is that of the deepest attempt, and 0 if that has an excluded event and none is as deep."""
     first, last = data.draw(st.sampled_from(list(combinations(range(len(steps)), 2))))
     exclude = [{"touchpoint": "x", "from_step": first + 1, "to_step": last + 1}]
-    found = asked(open_log(customers), steps, window, exclude=exclude)
+    found = asked(open_log(customers), steps, window, exclude=exclude, order=order)
 
     def level(events: list[Event]) -> int:
-        chains = attempts(events, steps, window, "ordered", stops=False)
-        return max((len(one) for one in chains if is_clean(events, one, first, last, window)), default=0)
+        chains = attempts(events, steps, window, order, stops=False)
+        deep, is_clean = max((judge(events, one, first, last, window) for one in chains), default=(0, True))
+        return deep if is_clean else 0
 
     assert found == deepest(customers, level)
 
@@ -222,28 +224,51 @@ def test_unordered_funnels_find_the_most_steps(
     assert found == deepest(customers, lambda events: most_steps(events, steps, window))
 
 
-def successive(events: list[Event], steps: list[str], window: int | None) -> list[int]:
+def interruption(events: list[Event], chain: list[int], steps: list[str], order: str, stops: bool) -> int:
+    """The event that ends an attempt before its window does; beyond the last one where none does."""
+    number = len(chain)
+    for index in range(chain[-1] + 1, len(events)):
+        name = events[index].name
+        if name == steps[number]:
+            break
+        if (stops and name in (steps[:number] if order == "ordered" else [name])) or (
+            order == "strict" and name != steps[number - 1]
+        ):
+            return index
+    return len(events)
+
+
+def successive(
+    events: list[Event], steps: list[str], window: int | None, order: str, stops: bool
+) -> list[int]:
     """The levels of the attempts that one customer makes one after the other."""
-    levels, free_from = [], (-1, -1)
+    levels, free_from = [], 0
     for index, event in enumerate(events):
-        if event.name != steps[0] or (event.at, index) <= free_from:
+        if event.name != steps[0] or index < free_from:
             continue
-        chain = walk(events, index, steps, window, "ordered", stops=False)
+        chain = walk(events, index, steps, window, order, stops)
         levels.append(len(chain))
         if len(chain) == len(steps):
-            free_from = (events[chain[-1]].at, chain[-1])
+            free_from = chain[-1] + 1
         else:
-            free_from = (10**9, 0) if window is None else (event.at + window, 10**9)
+            late = sum(within(window, event, one) for one in events)
+            free_from = min(late, interruption(events, chain, steps, order, stops))
     return levels
 
 
-@given(LOG, STEPS, WINDOW)
+@given(LOG, STEPS, WINDOW, st.sampled_from(["ordered", "strict"]), st.booleans())
 def test_attempts_follow_one_another(
-    customers: list[list[Event]], steps: list[str], window: int | None
+    customers: list[list[Event]], steps: list[str], window: int | None, order: str, stops: bool
 ) -> None:
-    """A customer enters again after each attempt was completed or its window has passed."""
-    found = open_log(customers).funnel(steps, window=window, unit="attempts")
-    levels = [level for events in customers for level in successive(in_order(events), steps, window)]
+    """A customer enters again after each attempt was completed or interrupted, or its window has passed."""
+    found = open_log(customers).funnel(
+        steps, window=window, unit="attempts", order=order, strict_deduplication=stops
+    )
+    levels = [
+        level
+        for events in customers
+        for level in successive(in_order(events), steps, window, order, stops)
+    ]
     assert found["entered"].tolist() == [
         sum(level >= number for level in levels) for number in range(1, len(steps) + 1)
     ]

@@ -89,6 +89,13 @@ def test_the_query_stands_alone() -> None:
         ("a   ab", "ab", {"window": 4}, [1, 1]),
         ("axb", "ab", {"exclude": ["x"]}, [0, 0]),
         ("axab", "ab", {"exclude": "x"}, [1, 1]),
+        ("axa", "ab", {"exclude": "x"}, [1, 0]),
+        ("a          xaxb", "ab", {"exclude": "x", "window": 10}, [0, 0]),
+        ("a", "a", {"exclude": "x"}, [1]),
+        ("ax", "a", {"exclude": "x"}, [1]),
+        ("axab", "ab", {"order": "strict", "unit": "attempts"}, [2, 1]),
+        ("ababc", "abc", {"order": "strict", "reentry": True}, [2, 2, 1]),
+        ("aab", "ab", {"strict_deduplication": True, "unit": "attempts"}, [2, 1]),
         ("abx", "ab", {"exclude": ["x"]}, [1, 1]),
         ("abxc", "abc", {"exclude": [{"touchpoint": "x", "from_step": 1, "to_step": 2}]}, [1, 1, 1]),
         ("ac", "abc", {"optional": [2]}, [1, 0, 1]),
@@ -123,6 +130,54 @@ def test_steps_hold_a_value() -> None:
     ]
     frame = pd.DataFrame(rows, columns=["customer_id", "occurred_at", "touchpoint", "order"])
     assert entered(jm.from_events(frame).funnel(["cart", "pay"], hold="order")) == [2, 1]
+
+
+def test_attempts_of_each_held_value_follow_one_another() -> None:
+    """A cart that was never paid does not hold up the next one."""
+    rows = [(1, 0, "cart", "o1"), (1, 1, "cart", "o2"), (1, 2, "pay", "o2")]
+    frame = pd.DataFrame(rows, columns=["customer_id", "occurred_at", "touchpoint", "order"])
+    assert entered(jm.from_events(frame).funnel(["cart", "pay"], hold="order", unit="attempts")) == [2, 1]
+
+
+def log_with_devices() -> Any:
+    """Three customers who sign up, two of whom pay, on devices that are not always known."""
+    rows = [
+        (1, 0, "sign up", "phone", None),
+        (1, 1, "pay", None, None),
+        (2, 0, "sign up", None, None),
+        (2, 1, "pay", "laptop", "os2"),
+        (3, 0, "sign up", "tablet", "os1"),
+    ]
+    columns = ["customer_id", "occurred_at", "touchpoint", "device", "version"]
+    return jm.from_events(pd.DataFrame(rows, columns=columns))
+
+
+@pytest.mark.parametrize("step", [2, "pay"])
+def test_segments_of_a_step_leave_out_who_never_reached_it(step: int | str) -> None:
+    """Each payer counts by the device of the payment, also where that is unknown."""
+    found = log_with_devices().funnel(["sign up", "pay"], by="device", by_at=step)
+    counted = zip(found["segment"], found["step_number"], found["entered"], strict=True)
+    assert {(None if pd.isna(name) else name, number): count for name, number, count in counted} == {
+        ("laptop", 1): 1, ("laptop", 2): 1, (None, 1): 1, (None, 2): 1,
+    }  # fmt: skip
+    assert found["share_of_all"].tolist() == [1, 1, 1, 1]
+
+
+def test_several_columns_are_known_when_one_of_them_is() -> None:
+    """The first event with any of the values decides; without one the segment names none."""
+    found = log_with_devices().funnel(["sign up", "pay"], by=["device", "version"], by_at="first")
+    assert set(found["segment"]) == {"phone / (none)", "laptop / os2", "tablet / os1"}
+    unknown = log_with_devices().funnel(["sign up"], by=["version", "device"], by_at="last")
+    assert set(unknown["segment"]) == {"(none) / phone", "(none) / (none)", "os1 / tablet"}
+
+
+@pytest.mark.parametrize(
+    ("step", "message"), [(3, "no step 3"), (0, "no step 0"), ("pya", "by_at: unknown 'pya'")]
+)
+def test_a_segment_of_no_step_is_refused(step: Any, message: str) -> None:
+    """A step that the funnel does not have is an error that names the others."""
+    with pytest.raises(QueryError, match=message):
+        log_with_devices().funnel(["sign up", "pay"], by="device", by_at=step)
 
 
 def test_units_other_than_customers() -> None:

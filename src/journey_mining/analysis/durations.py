@@ -20,8 +20,9 @@ def write_durations(
 ) -> tuple[str, str, str]:
     """The queries of the histogram, of the seconds of each unit that reached `to_step`, and of the histogram of KEPT.
 
-    Edges are equally far apart from the shortest to the longest time, so the last bin holds the longest alone; the
-    number of bins is the cube root of the units, rounded up, unless it is given.
+    Edges are equally far apart from the shortest time to the longest or just beyond it: whole seconds, unless they are
+    closer than one. The last bin is for the longest alone. The number of bins is the cube root of the units, rounded
+    up, unless it is given.
     """
     if not 1 <= from_step < to_step <= len(plan.steps):
         raise QueryError(
@@ -44,7 +45,8 @@ timed as (
     select
         min(seconds) as low,
         case when max(seconds) > min(seconds) then {count} else 0 end as bin_count,
-        case when max(seconds) > min(seconds) then (max(seconds) - min(seconds)) / ({count}) else 1 end as width
+        case when max(seconds) > min(seconds) then (max(seconds) - min(seconds)) / ({count}) else 1 end as exact_width,
+        case when exact_width > 1 then ceil(round(exact_width, 6)) else exact_width end as width
     from timed
     having count(*) > 0
 ),

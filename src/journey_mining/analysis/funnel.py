@@ -2,8 +2,10 @@
 
 An *attempt* starts at an event of the first step and takes the first event of each further step that its order
 allows, within the window from the first step (inclusive; ClickHouse windowFunnel). A unit's level is the deepest
-level of all its attempts, so no chain is overlooked. An attempt in which an excluded event happens leaves the
-funnel as a whole (PostHog). One event serves one step, unless `strict_once` is off.
+level of all its attempts, so no chain is overlooked. An attempt in which an excluded event happens counts up to one
+step beyond it; where such an attempt is the deepest of a unit, and no other is as deep, the unit leaves the funnel
+(PostHog). In any order, and where attempts are counted, only the attempt leaves. One event serves one step, unless
+`strict_once` is off.
 """
 
 from __future__ import annotations
@@ -28,8 +30,9 @@ from journey_mining.analysis.log import EventLog
 from journey_mining.analysis.predicates import Matcher, build_matcher, build_predicate
 from journey_mining.errors import QueryError
 from journey_mining.parameters import Parameters
-from journey_mining.warehouse import quoted_name
+from journey_mining.warehouse import quoted, quoted_name
 
+BY_AT = ("entry", "first", "last")
 UNITS = (*UNIT_COLUMNS, "attempts")
 NONE = "(none)"
 """Stands for a value that is missing, where units are counted apart by several columns."""
@@ -49,9 +52,9 @@ class FunnelQuestion(Parameters):
     """What is counted: customers, journeys, sessions, or attempts (a customer counts anew after each ends)."""
     by: Any = None
     """Column of the events, several, or {"where": predicate}: counts apart by its value."""
-    by_at: str = "entry"
+    by_at: int | str = "entry"
     """Whose value that is. entry: the attempt's first step's; first, last: the first or last known one of the unit's
-    events of any step."""
+    events of any step; a number or name: that step's, and units that do not reach it are left out."""
     strict_increase: bool = False
     """Each step must be later than the one before; else events of equal time follow in their order."""
     strict_once: bool = True
@@ -96,6 +99,8 @@ class Plan:
     ordinal: str
     """SQL of a number that puts a unit's events in order."""
     by: str | None
+    by_step: int | None
+    """Index of the step whose value `by` is; None: of another event."""
     hold: tuple[str, ...]
     exclusions: tuple[Exclusion, ...]
     question: FunnelQuestion
@@ -125,6 +130,7 @@ def plan_funnel(log: EventLog, **asked: Any) -> Plan:
         named=named_events(log, unit),
         ordinal=write_ordinal(log),
         by=_segment(log, question, column, steps),
+        by_step=_segment_step(question, steps),
         hold=tuple(quoted_name(name) for name in question.hold),
         # Between the first step and the last there is nothing where they are one.
         exclusions=exclusions if len(steps) > 1 else (),
@@ -156,23 +162,39 @@ def _ask(asked: Mapping[str, Any]) -> FunnelQuestion:
 
 def _segment(log: EventLog, question: FunnelQuestion, column: str, steps: Sequence[Matcher]) -> str | None:
     """The value by which units are counted apart, in SQL over `events`."""
-    by_at = check_choice("by_at", question.by_at, ("entry", "first", "last"))
     if question.by is None:
         return None
     value = _segment_value(log, question.by)
-    if by_at == "entry":
+    if question.by_at not in ("first", "last"):
         return value
     named = " or ".join(step.sql for step in steps)
-    return (
-        f"{by_at}_value(case when {named} then {value} end ignore nulls) over (partition by {column} "
+    names = _segment_columns(question.by)
+    if len(names) > 1:  # several are known as soon as one of them is
+        named = f"({named}) and coalesce({', '.join(f'cast({quoted_name(name)} as varchar)' for name in names)}) is not null"
+    found = (
+        f"{question.by_at}_value(case when {named} then {value} end ignore nulls) over (partition by {column} "
         f"order by {event_order(log)} rows between unbounded preceding and unbounded following)"
     )
+    return found if len(names) < 2 else f"coalesce({found}, {quoted(' / '.join([NONE] * len(names)))})"
+
+
+def _segment_step(question: FunnelQuestion, steps: Sequence[Matcher]) -> int | None:
+    if question.by_at in BY_AT:
+        return None
+    if isinstance(question.by_at, str) and question.by_at not in {step.label for step in steps}:
+        check_choice("by_at", question.by_at, (*BY_AT, *(step.label for step in steps)))
+    return _step_index(question.by_at, steps)
+
+
+def _segment_columns(by: Any) -> list[str]:
+    """The columns of a segment; none where it is a predicate."""
+    return [] if isinstance(by, Mapping) else [by] if isinstance(by, str) else [str(name) for name in by]
 
 
 def _segment_value(log: EventLog, by: Any) -> str:
     if isinstance(by, Mapping):
         return f"coalesce({build_predicate(log, by.get('where', by))}, false)"
-    names = [by] if isinstance(by, str) else [str(name) for name in by]
+    names = _segment_columns(by)
     log.require_columns(names)
     if len(names) == 1:
         return quoted_name(names[0])
@@ -211,6 +233,7 @@ def _check_plan(plan: Plan, optional: set[int]) -> None:
         raise QueryError("The first step cannot be optional.", fix="begin with a step that all must take")
     if plan.order == "any":
         unfit = {"strict_increase": question.strict_increase, "optional": bool(optional),
+                 "by_at a step": plan.by_step is not None,
                  "strict_deduplication": question.strict_deduplication,
                  "exclude between some steps": any(
                      (one.first, one.last) != (0, len(plan.steps) - 1) for one in plan.exclusions)}  # fmt: skip
@@ -272,20 +295,44 @@ def follow_attempts(plan: Plan) -> list[str]:
         ctes.append(_reach_optional(plan, index + 1, f"reached_{last}"))
         last = index + 1
     for index, exclusion in enumerate(plan.exclusions, 1):
-        ctes.append(_leave(plan, index, exclusion, f"reached_{last}" if index == 1 else f"clean_{index - 1}"))
-    source = f"clean_{len(plan.exclusions)}" if plan.exclusions else f"reached_{last}"
+        ctes.append(_judge(plan, index, exclusion, f"reached_{last}" if index == 1 else f"judged_{index - 1}"))
+    source = f"judged_{len(plan.exclusions)}" if plan.exclusions else f"reached_{last}"
     levels = " ".join(
         f"when ord_{index + 1} is not null then {level}"
         for level, index in reversed([*enumerate(plan.required, 1)])
     )
     done = ", ".join(f"ord_{index + 1}" for index in reversed(plan.required))
-    ctes.append(
-        f"""attempts as (
-    select *, case {levels} end as level, coalesce({done}) as done_ord
+    listed = f"case {levels} end as level, coalesce({done}) as done_ord"
+    if is_interruptible(plan):
+        listed += f", coalesce({', '.join(f'ended_{index + 1}' for index in plan.required[1:])}) as ended_ord"
+    return [*ctes, *_gather_attempts(plan, source, listed)]
+
+
+def is_interruptible(plan: Plan) -> bool:
+    """Whether an event may end an attempt before its window does; its place is then `ended_ord`."""
+    return len(plan.required) > 1 and (plan.order == "strict" or plan.question.strict_deduplication)
+
+
+def _gather_attempts(plan: Plan, source: str, listed: str) -> list[str]:
+    """The CTEs from the last step's to `attempts`; with exclusions, also whether an attempt `is_clean`."""
+    if not plan.exclusions:
+        return [f"attempts as (\n    select *, {listed}\n    from {source}\n)"]
+    spoilt = ", ".join(f"spoilt_{index}" for index in range(1, len(plan.exclusions) + 1))
+    before = " + ".join(f"coalesce(cast(ord_{index + 1} < spoilt_ord as integer), 0)" for index in plan.required)
+    judged = f"""judged as (
+    select *, {listed}, least({spoilt}) as spoilt_ord
     from {source}
 )"""
-    )
-    return ctes
+    kept = "\n    where spoilt_ord is null" if plan.is_reentrant else ""
+    return [
+        judged,
+        f"""attempts as (
+    select
+        * replace (case when spoilt_ord is null then level else least(level, {before} + 1) end as level),
+        spoilt_ord is null as is_clean
+    from judged{kept}
+)""",
+    ]
 
 
 def _candidates(plan: Plan, before: int, number: int) -> str:
@@ -298,12 +345,14 @@ def _candidates(plan: Plan, before: int, number: int) -> str:
     else:
         wanted = f"is_{number}"
     holds = "".join(f", hold_{index}" for index in range(1, len(plan.hold) + 1))
+    segment = ", segment" if plan.by_step == number - 1 else ""
     if question.strict_increase and plan.order == "ordered":
+        segment = segment and ", arg_min_null(segment, ord) as segment"
         return (
-            f"select unit_id, us, min(ord) as ord, bool_or(is_{number}) as is_next{holds} from marked "
+            f"select unit_id, us, min(ord) as ord, bool_or(is_{number}) as is_next{holds}{segment} from marked "
             f"where {wanted} group by unit_id, us{holds}"
         )
-    return f"select unit_id, us, ord, is_{number} as is_next{holds} from marked where {wanted}"
+    return f"select unit_id, us, ord, is_{number} as is_next{holds}{segment} from marked where {wanted}"
 
 
 def _reach(plan: Plan, before: int, number: int) -> str:
@@ -317,11 +366,15 @@ def _reach(plan: Plan, before: int, number: int) -> str:
     if strict and question.strict_increase:
         conditions.append(f"e.us > p.us_{before}")
     held = " and ".join(conditions)
+    ended = ""
+    if is_interruptible(plan):
+        goes_on = " and ".join(["e.is_next", *(same if strict else [])])
+        ended = f",\n        case when not ({goes_on}) then e.ord end as ended_{number}"
     return f"""reached_{number} as (
     select
-        p.*,
+        {_carried(plan, number, held)},
         case when {held} then e.ord end as ord_{number},
-        case when {held} then e.us end as us_{number}
+        case when {held} then e.us end as us_{number}{ended}
     from reached_{before} as p
     asof left join ({_candidates(plan, before, number)}) as e
         on {joined}
@@ -335,27 +388,34 @@ def _reach_optional(plan: Plan, number: int, source: str) -> str:
     limit = window_check(plan, "e.us", "p.us_1")
     if after is not None:
         limit = f"case when p.ord_{after} is null then {limit} else e.ord < p.ord_{after} end"
+    segment = ", segment" if plan.by_step == number - 1 else ""
     return f"""reached_{number} as (
     select
-        p.*,
+        {_carried(plan, number, limit)},
         case when {limit} then e.ord end as ord_{number},
         case when {limit} then e.us end as us_{number}
     from {source} as p
-    asof left join (select unit_id, ord, us from marked where is_{number}) as e
+    asof left join (select unit_id, ord, us{segment} from marked where is_{number}) as e
         on p.unit_id = e.unit_id and p.ord_{before} < e.ord
 )"""
 
 
-def _leave(plan: Plan, index: int, exclusion: Exclusion, source: str) -> str:
-    """The attempts without the excluded event between its steps, or until the window ends where the last is missing."""
+def _carried(plan: Plan, number: int, held: str) -> str:
+    """The columns of the step before, with the segment where this step decides it."""
+    if plan.by_step != number - 1:
+        return "p.*"
+    return f"p.* replace (case when {held} then e.segment end as segment)"
+
+
+def _judge(plan: Plan, index: int, exclusion: Exclusion, source: str) -> str:
+    """The attempts with the place of the excluded event between two steps, or in the window where the last is missing."""
     first, last = exclusion.first + 1, exclusion.last + 1
     limit = window_check(plan, "e.us", "p.us_1")
     if last > first:
         limit = f"case when p.ord_{last} is null then {limit} else e.ord < p.ord_{last} end"
-    return f"""clean_{index} as (
-    select p.*
+    return f"""judged_{index} as (
+    select p.*, case when {limit} then e.ord end as spoilt_{index}
     from {source} as p
     asof left join (select unit_id, ord, us from marked where is_excluded_{index}) as e
         on p.unit_id = e.unit_id and p.ord_{first} < e.ord
-    where e.ord is null or not ({limit})
 )"""

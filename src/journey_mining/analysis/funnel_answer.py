@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from journey_mining.analysis.earliest import earliest_ctes, is_found_by_extremes
 from journey_mining.analysis.expressions import call_macro
-from journey_mining.analysis.funnel import Plan, attempt_ctes
+from journey_mining.analysis.funnel import Plan, attempt_ctes, is_interruptible
 from journey_mining.analysis.log import EventLog
 from journey_mining.analysis.unordered import unordered_ctes
 from journey_mining.warehouse import quoted
@@ -84,18 +84,23 @@ def chosen_ctes(log: EventLog, plan: Plan, keep_attempts: bool = False) -> list[
         ctes, source = earliest_ctes(plan), "select *\n        from counting"
     else:
         ctes = unordered_ctes(plan) if plan.order == "any" else attempt_ctes(plan)
+        judges = bool(plan.exclusions) and plan.order != "any"
+        clean = "is_clean desc, " if judges else ""
         source = (
             "select *\n        from attempts\n        qualify row_number() over "
-            f"(partition by unit_id order by level desc, {_most_optional(plan)}done_ord, {start} desc) = 1"
+            f"(partition by unit_id order by level desc, {clean}{_most_optional(plan)}done_ord, {start} desc) = 1"
         )
+        if judges:
+            source = f"select *\n        from (\n        {source}\n        )\n        where is_clean"
     if plan.is_reentrant:
         ctes += _walk(plan)
         source = (
             "select a.*\n        from attempts as a\n        inner join walked as w "
             f"on a.unit_id = w.unit_id and a.{start} = w.ord_1"
         )
+    kept = "" if plan.by_step is None else f"\n    where b.ord_{plan.by_step + 1} is not null"
     ctes.append(
-        f"chosen as (\n    select b.*, {_open_sql(log, plan)} as is_open\n    from (\n        {source}\n    ) as b\n)"
+        f"chosen as (\n    select b.*, {_open_sql(log, plan)} as is_open\n    from (\n        {source}\n    ) as b{kept}\n)"
     )
     return ctes
 
@@ -107,28 +112,43 @@ def _most_optional(plan: Plan) -> str:
 
 
 def _walk(plan: Plan) -> list[str]:
-    """A unit's first attempt, and each one that begins after the one before was completed or its window had passed."""
+    """A unit's first attempt, and each one that begins after the one before was completed or interrupted, or its window
+    had passed; of each held value apart."""
     start = "start_ord" if plan.order == "any" else "ord_1"
-    full = len(plan.required)
-    late = "null"
-    join = ""
+    holds = [f"hold_{index}" for index in range(1, len(plan.hold) + 1)]
+    listed = "".join(f", {hold}" for hold in holds)
+
+    def joined(alias: str) -> str:
+        return " and ".join(f"a.{name} = {alias}.{name}" for name in ("unit_id", *holds))
+
+    ends, join = [], ""
     if plan.window_us is not None:
-        late = "l.start"
+        ends.append("l.start")
         join = (
-            f"\n    asof left join (select unit_id, us_1, min({start}) as start from attempts group by unit_id, us_1) as l"
-            f"\n        on a.unit_id = l.unit_id and a.us_1 + {plan.window_us} < l.us_1"
+            f"\n    asof left join (select unit_id{listed}, us_1, min({start}) as start from attempts "
+            f"group by unit_id{listed}, us_1) as l\n        on {joined('l')} and a.us_1 + {plan.window_us} < l.us_1"
         )
+    if is_interruptible(plan):
+        ends.append("i.start")
+        join += (
+            f"\n    asof left join (select unit_id{listed}, ord_1 as start from attempts) as i"
+            f"\n        on {joined('i')} and a.ended_ord <= i.start"
+        )
+    early = f"least({', '.join(ends)})" if len(ends) > 1 else ends[0] if ends else "null"
     return [
         f"""links as (
-    select a.unit_id, a.{start} as ord_1, case when a.level = {full} then n.start else {late} end as next_ord
+    select
+        a.unit_id{"".join(f", a.{hold}" for hold in holds)},
+        a.{start} as ord_1,
+        case when a.level = {len(plan.required)} then n.start else {early} end as next_ord
     from attempts as a
-    asof left join (select unit_id, {start} as start from attempts) as n
-        on a.unit_id = n.unit_id and a.done_ord < n.start{join}
+    asof left join (select unit_id{listed}, {start} as start from attempts) as n
+        on {joined("n")} and a.done_ord < n.start{join}
 )""",
-        """walked as (
+        f"""walked as (
     select unit_id, min(ord_1) as ord_1
     from links
-    group by unit_id
+    group by unit_id{listed}
     union all
     select l.unit_id, l.next_ord
     from walked as w
@@ -195,7 +215,7 @@ def _sum_step(plan: Plan, index: int) -> str:
 
 def _count_units(log: EventLog, plan: Plan) -> str:
     """How many units there are at all, also those that never entered; by segment, a unit's first event decides."""
-    if plan.is_reentrant:
+    if plan.is_reentrant or plan.by_step is not None:
         return (
             "units as (\n    select segment, count(*) as unit_count\n    from chosen\n    group by segment\n)"
         )

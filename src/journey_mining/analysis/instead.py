@@ -160,7 +160,7 @@ def _reach(plan: Plan, place: int) -> str:
     inner join (
         select unit_id, min(ord_{number}) as first_ord
         from attempts
-        where level >= {level}
+        where level >= {level}{" and is_clean" if plan.exclusions else ""}
         group by unit_id
     ) as a on c.unit_id = a.unit_id
     where c.level >= {level} and (c.level > {level} or not c.is_open)"""
