@@ -8,7 +8,6 @@ Usage:
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,14 +15,14 @@ from pathlib import Path
 import offline  # isort: skip  (Prefect reads its environment when it is imported)
 
 from prefect import flow
+from pydantic import TypeAdapter, ValidationError
 
 from journey_mining.config import load_config
 from journey_mining.errors import ConfigError, JourneyMiningError
+from journey_mining.parameters import Duration
 
 import server
 from nightly import nightly
-
-_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
 @flow(name="journey-mining backfill", persist_result=False)
@@ -45,11 +44,11 @@ def list_cutoffs(first: datetime, last: datetime, every: timedelta) -> list[str]
 
 
 def parse_interval(text: str) -> timedelta:
-    """The duration that `text` names: 12h, 1d or 2w."""
-    match = re.fullmatch(r"(\d+)([hdw])", text)
-    if not match:
-        raise argparse.ArgumentTypeError(f"'{text}' is no interval such as 12h, 1d or 2w")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    """The duration that `text` names: 12h, 1d, 2 weeks."""
+    try:
+        return TypeAdapter(Duration).validate_python(text)
+    except ValidationError as error:
+        raise argparse.ArgumentTypeError(f"'{text}' is no interval such as 12h, 1d or 2w") from error
 
 
 def main(arguments: list[str] | None = None) -> int:

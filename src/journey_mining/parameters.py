@@ -9,7 +9,11 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 DEFAULT_STAGES = ("awareness", "consideration", "purchase", "retention", "advocacy")
-_DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(second|minute|hour|day|week)s?\s*$")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+"""Units of time by their first letter."""
+_DURATION = re.compile(
+    r"^\s*(\d+(?:\.\d+)?)\s*((?:second|minute|hour|day|week|sec|min)s?|[smhdw])\s*$", re.IGNORECASE
+)
 _LONGEST = timedelta(days=36_525)
 
 
@@ -19,7 +23,7 @@ def _parse_duration(value: object) -> object:
     match = _DURATION.match(str(value))
     if not match:
         raise ValueError("expected a duration such as '30 minutes', '24 hours' or '30 days'")
-    unit = timedelta(**{f"{match[2]}s": 1})
+    unit = timedelta(**{_UNITS[match[2][0].lower()]: 1})
     if float(match[1]) > _LONGEST / unit:
         raise ValueError("expected a duration of at most 100 years (a journey's expiry may be 'never')")
     return unit * float(match[1])

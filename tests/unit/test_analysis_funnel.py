@@ -247,6 +247,16 @@ def test_a_breakdown_may_be_by_several_columns() -> None:
 
 
 @pytest.mark.parametrize(
+    ("known", "asked"), [("step 1", "step 2"), ("event1", "event12"), ("page_a", "page_b"), ("step-9", "step-10")]
+)
+def test_the_next_name_of_a_series_is_not_misspelt(known: str, asked: str) -> None:
+    """A step that nobody reached may be named like those that somebody did: it counts 0, with a warning."""
+    snapshot = jm.from_events([{"customer_id": 1, "occurred_at": 1, "touchpoint": known}], goal=None)
+    with pytest.warns(UserWarning, match=f"No event has the touchpoint '{asked}'"):
+        assert entered(snapshot.funnel([known, asked])) == [1, 0]
+
+
+@pytest.mark.parametrize(
     ("steps", "options", "message"),
     [
         (["a"], {"by": "touchpoint", "by_at": "middle"}, "by_at: unknown 'middle'"),

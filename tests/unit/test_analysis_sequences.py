@@ -27,6 +27,22 @@ def test_transitions_are_the_journeys_own() -> None:
     assert "__start__" not in set(inner["from_touchpoint"])
 
 
+@pytest.mark.parametrize("unit", ["journeys", "sessions", "customers"])
+def test_transitions_say_where_a_touchpoint_comes_from(unit: str) -> None:
+    """Shares out of one touchpoint and into the other, and high quantiles of the gaps, whatever the unit."""
+    found = log("ac", "ac", "b c", inactivity=5).transitions(unit=unit, start_end=False)
+    rows = found.set_index(["from_touchpoint", "to_touchpoint"])
+    assert rows["probability"].to_dict() == {("a", "c"): 1, ("b", "c"): 1}
+    assert rows["probability_into"].to_dict() == pytest.approx({("a", "c"): 2 / 3, ("b", "c"): 1 / 3})
+    assert rows["p95_gap_seconds"].to_dict() == {("a", "c"): 1, ("b", "c"): 2}
+
+
+def test_transitions_of_no_unit_are_refused() -> None:
+    """An unknown unit is an error that names the others."""
+    with pytest.raises(QueryError, match="one of customers, journeys, sessions"):
+        log("ab").transitions(unit="cases")
+
+
 def test_sessions_have_transitions_of_their_own() -> None:
     """A move between two sessions is none."""
     found = log("ab  c", inactivity=1).transitions(unit="sessions", weight="sessions", start_end=False)

@@ -38,6 +38,7 @@ def complaint(folder: Path, text: str | bytes) -> str:
         (GOOD + "touchpoints:\n  - {name: x, wenn: a}\n", "4:", "touchpoints.0.when", "when"),
         (GOOD + "journeys:\n  expiry: 30\n", "4:11", "expected a duration such as", "30"),
         (GOOD + "journeys:\n  expiry: 3 moons\n", "4:11", "expected a duration such as", "'3 moons'"),
+        (GOOD + "journeys:\n  expiry: 10ms\n", "4:11", "expected a duration such as", "'10ms'"),
         (GOOD + "journeys:\n  expiry: ''\n", "4:11", "expected a duration such as", ""),
         (GOOD + "sessions:\n  inactivity: -5 minutes\n", "4:15", "expected a duration such as", "'-5 minutes'"),
         (GOOD + "sessions: {inactivity: 99999999999 days}\n", "3:24", "duration", "99999999999 days"),
@@ -137,11 +138,12 @@ def test_defaults(tmp_path: Path) -> None:
     ("text", "expected"),
     [
         ("90 seconds", timedelta(seconds=90)), ("1 minute", timedelta(minutes=1)), ("1.5 hours", timedelta(minutes=90)),
-        ("30 days", timedelta(days=30)), (" 2 weeks ", timedelta(weeks=2)),
+        ("30 days", timedelta(days=30)), (" 2 weeks ", timedelta(weeks=2)), ("90s", timedelta(seconds=90)),
+        ("30m", timedelta(minutes=30)), ("30min", timedelta(minutes=30)), ("1H", timedelta(hours=1)), ("7d", timedelta(days=7)),
     ],
 )  # fmt: skip
 def test_durations(tmp_path: Path, text: str, expected: timedelta) -> None:
-    """A number and a unit, in one word or the other."""
+    """A number and a unit, in one word or the other, or in short."""
     assert load(tmp_path, GOOD + f"journeys: {{expiry: '{text}'}}\n").journeys.expiry == expected
 
 

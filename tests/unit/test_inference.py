@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from contextlib import suppress
 from typing import Any
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from test_analysis_funnel import log
 
 import journey_mining as jm
@@ -127,11 +129,45 @@ def test_conversion_with_censoring_is_kaplan_and_meiers(units: list[tuple[int, b
     )
     found = estimate_conversion(frame)
     assert dict(zip(found["seconds"], found["conversion"], strict=True)) == pytest.approx(kaplan_meier(units))
-    known = found.dropna(subset=["low"])
-    assert (
-        (known["low"] <= known["conversion"] + 1e-9) & (known["conversion"] <= known["high"] + 1e-9)
-    ).all()
     assert found.attrs["unit_count"] == len(units)
+    inner = found[(found["conversion"] > 0) & (found["conversion"] < 1)]
+    low, high = scipy_interval(units)
+    assert inner["low"].tolist() == pytest.approx([low[seconds] for seconds in inner["seconds"]], abs=1e-9)
+    assert inner["high"].tolist() == pytest.approx([high[seconds] for seconds in inner["seconds"]], abs=1e-9)
+    assert found.drop(index=inner.index)["low"].isna().all()
+
+
+def scipy_interval(units: list[tuple[int, bool]]) -> tuple[dict[float, float], dict[float, float]]:
+    """The ends of the interval of the share converted by each time, as scipy gives them of single units."""
+    done = [seconds for seconds, is_done in units if is_done]
+    if not done:
+        return {}, {}
+    censored = [seconds for seconds, is_done in units if not is_done]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of times at which nobody or everybody is left
+        fitted = stats.ecdf(stats.CensoredData(uncensored=done, right=censored)).sf
+        found = fitted.confidence_interval(method="log-log")
+    ends = [dict(zip(one.quantiles.tolist(), (1 - one.probabilities).tolist(), strict=True)) for one in found]
+    return ends[1], ends[0]
+
+
+def test_the_interval_of_a_known_trial() -> None:
+    """Remission under 6-MP (Freireich 1963): the median's and the last step's interval, as survival programs print them."""
+    ended = [6, 6, 6, 7, 10, 13, 16, 22, 23]
+    watched = [6, 9, 10, 11, 17, 19, 20, 25, 32, 32, 34, 35]
+    frame = pd.DataFrame(
+        {
+            "seconds": ended + watched,
+            "is_converted": [True] * len(ended) + [False] * len(watched),
+            "unit_count": 1,
+        }
+    )
+    found = estimate_conversion(frame)
+    last = found.iloc[-1]
+    assert [1 - last["high"], 1 - last["conversion"], 1 - last["low"]] == pytest.approx(
+        [0.1881, 0.4482, 0.6801], abs=5e-5
+    )
+    assert (found.attrs["median_seconds"], found.attrs["median_low"]) == (23, 13)
 
 
 def test_units_that_have_not_converted_are_watched_until_the_cutoff() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import uuid
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,6 +24,7 @@ MISSING = "(missing)"
 """Touchpoint of an event that names none: it matches nothing, and no transition bridges it."""
 NEAR = 0.8
 """Similarity (difflib) from which an unknown name is taken for a misspelt one."""
+_NUMBER = re.compile(r"(\d+|(?<=_)[a-z])$")
 ENRICHED = frozenset({"session_id", "journey_id", "stage", "channel"})
 """Columns of `events` that questions of the API name, and that a log in memory has only after deriving its journeys."""
 
@@ -176,6 +178,8 @@ class EventLog:
         if name in known or name in self.declared:
             return name
         near = nearest(name, known, NEAR if self.is_loaded else 0.4)
+        if self.is_loaded:  # 'step 3' is no misspelt 'step 2'
+            near = [one for one in near if _plain(one) == _plain(name) or _series(one) != _series(name)]
         if near or not self.is_loaded:
             raise QueryError(
                 f"No event has the touchpoint '{name}'.",
@@ -207,6 +211,11 @@ def nearest(name: str, known: Iterable[str], cutoff: float) -> list[str]:
     """
     plain = {_plain(one): one for one in known}
     return [plain[one] for one in difflib.get_close_matches(_plain(name), plain, 3, cutoff)]
+
+
+def _series(name: str) -> str:
+    """What is left of a name without the number, or single letter, that it ends with."""
+    return _NUMBER.sub("", _plain(name))
 
 
 def _plain(name: str) -> str:

@@ -65,6 +65,7 @@ seen as (
 def write_transitions(log: EventLog, unit: str, weight: str, start_end: bool) -> str:
     """The query of transitions by weight; no transition bridges an event without a touchpoint."""
     check_choice("weight", weight, tuple(WEIGHTS))
+    unit_column(log, unit)
     if unit == "journeys":
         log.require("transitions")
         source, own = "transitions", "journey_count"
@@ -85,8 +86,10 @@ def write_transitions(log: EventLog, unit: str, weight: str, start_end: bool) ->
     {counts},
     {column} as weight,
     {call_macro("rate", column, f"sum({column}) over (partition by from_touchpoint)")} as probability,
+    {call_macro("rate", column, f"sum({column}) over (partition by to_touchpoint)")} as probability_into,
     median_gap_seconds,
-    p90_gap_seconds
+    p90_gap_seconds,
+    p95_gap_seconds
 from {source}
 where from_touchpoint not in ({hidden})
     and to_touchpoint not in ({hidden})
@@ -118,7 +121,8 @@ select
     count(*) as transition_count,
     {own}count(distinct customer_id) as customer_count,
     median(gap_seconds) as median_gap_seconds,
-    quantile_cont(gap_seconds, 0.9) as p90_gap_seconds
+    quantile_cont(gap_seconds, 0.9) as p90_gap_seconds,
+    quantile_cont(gap_seconds, 0.95) as p95_gap_seconds
 from moves
 group by from_touchpoint, to_touchpoint"""
 

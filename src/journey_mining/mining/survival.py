@@ -15,8 +15,8 @@ COLUMNS = ["seconds", "at_risk", "converted", "conversion", "low", "high"]
 def estimate_conversion(waiting: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     """One row a time at which someone converted: at_risk, converted, and the share converted by then with its interval.
 
-    `waiting`: seconds, is_converted, unit_count. Kaplan and Meier 1958 with Greenwood's error, through `statsmodels`'
-    SurvfuncRight; the interval is normal on the log-minus-log scale (Kalbfleisch and Prentice 1980), so that it stays
+    `waiting`: seconds, is_converted, unit_count. Kaplan and Meier 1958 through `statsmodels`' SurvfuncRight, with
+    Greenwood's error of the logarithm (of counted units `statsmodels` gives another error); the interval is normal on the log-minus-log scale (Kalbfleisch and Prentice 1980), so that it stays
     within 0 and 1. attrs: unit_count, censored_count, median_seconds with median_low and median_high, NaN where not half
     of the units convert within what was seen.
     """
@@ -34,7 +34,10 @@ def estimate_conversion(waiting: pd.DataFrame, level: float = 0.95) -> pd.DataFr
     counts = waiting["unit_count"].astype(float)
     # Statsmodels drops times of 0, where units convert at once: all times move a little, and back.
     fitted = SurvfuncRight(waiting["seconds"].astype(float) + 1, status, freq_weights=counts)
-    survived, error = np.asarray(fitted.surv_prob), np.asarray(fitted.surv_prob_se)
+    survived = np.asarray(fitted.surv_prob)
+    at_risk, ended = np.asarray(fitted.n_risk), np.asarray(fitted.n_events)
+    with np.errstate(divide="ignore"):
+        error = np.sqrt(np.cumsum(ended / (at_risk * (at_risk - ended))))
     low, high = _log_log_interval(survived, error, level)
     found = pd.DataFrame(
         {
@@ -57,10 +60,10 @@ def estimate_conversion(waiting: pd.DataFrame, level: float = 0.95) -> pd.DataFr
 
 
 def _log_log_interval(survived: np.ndarray, error: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Low and high ends of the survival; NaN where nobody or everybody is left."""
+    """Low and high ends of the survival, from the error of its logarithm; NaN where nobody or everybody is left."""
     inner = (survived > 0) & (survived < 1) & np.isfinite(error)
     logs = np.log(np.where(inner, survived, 0.5))
-    reach = norm.ppf((1 + level) / 2) * error / (np.where(inner, survived, 1) * np.abs(logs))
+    reach = norm.ppf((1 + level) / 2) * np.where(inner, error, 0) / np.abs(logs)
     ends = [np.where(inner, np.exp(logs * np.exp(sign * reach)), np.nan) for sign in (1, -1)]
     return ends[0], ends[1]
 
