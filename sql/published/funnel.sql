@@ -39,7 +39,9 @@ with recursive asked as (
         end as unit_name,
         case when kind in ('touchpoints', 'stages') then kind else error('kind: give touchpoints or stages') end
             as kind_name,
-        case when step_order in ('ordered', 'strict') then step_order else error('step_order: give ordered or strict') end
+        case
+            when step_order in ('ordered', 'strict') then step_order else error('step_order: give ordered or strict')
+        end
             as order_name,
         case
             when breakdown is null
@@ -69,17 +71,20 @@ wanted as (
     from numbered as n
 ),
 
+barred as (
+    select distinct
+        unnest(a.barred) as name,
+        a.kind_name
+    from asked as a
+),
+
 unwanted as (
-    select distinct coalesce(
-        known_stage(case when b.kind_name = 'stages' then b.name end),
-        known_touchpoint(case when b.kind_name = 'touchpoints' then b.name end)
-    ) as place
-    from (
-        select
-            unnest(a.barred) as name,
-            a.kind_name
-        from asked as a
-    ) as b
+    select
+        coalesce(
+            known_stage(case when b.kind_name = 'stages' then b.name end),
+            known_touchpoint(case when b.kind_name = 'touchpoints' then b.name end)
+        ) as place
+    from barred as b
 ),
 
 cutoffs as (
@@ -222,8 +227,17 @@ lasts as (
         max(m.ordinal) as ordinal
     from lasts as l
     inner join matched as m
-        on l.unit_number = m.unit_number and l.reached_level - 1 = m.step_number and m.ordinal < l.ordinal
+        on l.unit_number = m.unit_number and l.reached_level - 1 = m.step_number and l.ordinal > m.ordinal
     group by l.unit_number, l.reached_level
+),
+
+excluding as materialized (
+    select
+        p.unit_number,
+        p.ordinal,
+        p.us
+    from placed as p
+    inner join unwanted as x on p.place = x.place
 ),
 
 -- So begins the attempt that counts: the deepest, of these the first to be there, of these the last to begin. It does
@@ -238,12 +252,10 @@ latest as materialized (
         m.us as start_us,
         a.order_name = 'strict'
         or coalesce(d.done_us - m.us > a.window_us, false)
-        or d.unit_number in (
-            select p.unit_number from placed as p where p.place in (select x.place from unwanted as x)
-        ) as is_followed
+        or d.unit_number in (select x.unit_number from excluding as x) as is_followed
     from done as d
     inner join lasts as l on d.unit_number = l.unit_number and l.reached_level = 1
-    inner join matched as m on l.unit_number = m.unit_number and m.step_number = 1 and l.ordinal = m.ordinal
+    inner join matched as m on l.unit_number = m.unit_number and l.ordinal = m.ordinal and m.step_number = 1
     cross join asked as a
 ),
 
@@ -274,14 +286,16 @@ followed as materialized (
     where s.is_followed
 ),
 
--- Each event as one to go on from, and as one to go on to.
+-- Each event as one to go on from, as one to go on to and, in a strict funnel, as one that stands between them: it is
+-- neither the step nor a repeat of it.
 ends as (
     select
         f.unit_number,
         f.step_number as from_number,
         f.ordinal,
         f.us,
-        false as is_next
+        false as is_next,
+        false as is_between
     from followed as f
     union all
     select
@@ -289,20 +303,21 @@ ends as (
         f.step_number - 1 as from_number,
         f.ordinal,
         f.us,
-        true as is_next
+        true as is_next,
+        false as is_between
     from followed as f
-),
-
--- In a strict funnel an event that is neither the step nor the next one stands between them.
-between_steps as (
+    union all
     select
         p.unit_number,
         w.step_number as from_number,
-        p.ordinal
+        p.ordinal,
+        p.us,
+        false as is_next,
+        true as is_between
     from placed as p
     cross join wanted as w
     cross join asked as a
-    where a.order_name = 'strict' and w.step is distinct from p.place
+    where a.order_name = 'strict' and p.place is distinct from w.step
 ),
 
 -- After each event of a step the unit's first event of the next step; no event is its own successor.
@@ -311,9 +326,10 @@ linked as (
         e.unit_number,
         e.from_number,
         e.ordinal,
-        e.is_next,
+        e.is_next or e.is_between as is_other,
         min(case when e.is_next then e.ordinal end) over ahead as next_ordinal,
-        min(case when e.is_next then e.us end) over ahead as next_us
+        min(case when e.is_next then e.us end) over ahead as next_us,
+        min(case when e.is_between then e.ordinal end) over ahead as between_ordinal
     from ends as e
     window ahead as (
         partition by e.unit_number, e.from_number
@@ -325,11 +341,9 @@ linked as (
 links as materialized (
     select l.*
     from linked as l
-    asof left join between_steps as b
-        on l.unit_number = b.unit_number and l.from_number = b.from_number and l.ordinal < b.ordinal
-    where not l.is_next
+    where not l.is_other
         and l.next_ordinal is not null
-        and (b.ordinal is null or l.next_ordinal <= b.ordinal)
+        and l.next_ordinal <= coalesce(l.between_ordinal, l.next_ordinal)
 ),
 
 -- Every event of the first step starts an attempt, which takes the first event of each further step within the window.
@@ -367,28 +381,62 @@ lengths as (
     from wanted as w
 ),
 
+attempted as (
+    select
+        f.unit_number,
+        f.ordinal,
+        f.us,
+        false as is_excluded
+    from followed as f
+    where f.step_number = 1
+    union all
+    select
+        x.unit_number,
+        x.ordinal,
+        x.us,
+        true as is_excluded
+    from excluding as x
+),
+
+-- The first excluded event after the start of an attempt.
+spoilt as (
+    select
+        t.unit_number,
+        t.ordinal,
+        t.is_excluded,
+        min(case when t.is_excluded then t.ordinal end) over later as excluded_ordinal,
+        min(case when t.is_excluded then t.us end) over later as excluded_us
+    from attempted as t
+    window later as (
+        partition by t.unit_number order by t.ordinal rows between 1 following and unbounded following
+    )
+),
+
 -- An attempt in which an excluded event came before the last step, or in the window where that is missing, counts up
 -- to one step beyond it.
 judged as (
     select
         r.*,
-        x.ordinal is null
+        x.excluded_ordinal is null
         or case
-            when r.reached_level = n.last_number then x.ordinal > r.done_ordinal
-            else coalesce(x.us - r.start_us > a.window_us, false)
+            when r.reached_level = n.last_number then x.excluded_ordinal > r.done_ordinal
+            else coalesce(x.excluded_us - r.start_us > a.window_us, false)
         end as is_clean,
-        coalesce(r.reached_level > 1 and r.before_ordinal > x.ordinal, false) as is_beyond
+        coalesce(r.reached_level > 1 and r.before_ordinal > x.excluded_ordinal, false) as is_beyond
     from reached as r
     cross join asked as a
     cross join lengths as n
-    asof left join (
-        select
-            p.unit_number,
-            p.ordinal,
-            p.us
-        from placed as p
-        where p.place in (select x.place from unwanted as x)
-    ) as x on r.unit_number = x.unit_number and r.start_ordinal < x.ordinal
+    inner join spoilt as x on r.unit_number = x.unit_number and r.start_ordinal = x.ordinal and not x.is_excluded
+),
+
+ranked as (
+    select j.*
+    from judged as j
+    where j.is_clean or not j.is_beyond
+    qualify row_number() over (
+            partition by j.unit_number
+            order by j.reached_level desc, j.is_clean desc, j.done_ordinal, j.start_ordinal desc
+        ) = 1
 ),
 
 counting as (
@@ -402,21 +450,13 @@ counting as (
     inner join passed as p on s.unit_number = p.unit_number and s.deepest_level = p.reached_level
     union all
     select
-        d.unit_number,
-        d.segment,
-        d.start_us,
-        d.reached_level,
-        d.moments
-    from (
-        select j.*
-        from judged as j
-        where j.is_clean or not j.is_beyond
-        qualify row_number() over (
-                partition by j.unit_number
-                order by j.reached_level desc, j.is_clean desc, j.done_ordinal, j.start_ordinal desc
-            ) = 1
-    ) as d
-    where d.is_clean
+        r.unit_number,
+        r.segment,
+        r.start_us,
+        r.reached_level,
+        r.moments
+    from ranked as r
+    where r.is_clean
 ),
 
 open_journeys as (

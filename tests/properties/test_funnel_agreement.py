@@ -170,7 +170,9 @@ def test_the_attempt_that_counts_is_deepest_then_earliest_then_tightest(
     assert {None if pd.isna(name) else name: count for name, count in counted if count} == entered
 
 
-def judge(events: list[Event], chain: list[int], first: int, last: int, window: int | None) -> tuple[int, bool]:
+def judge(
+    events: list[Event], chain: list[int], first: int, last: int, window: int | None
+) -> tuple[int, bool]:
     """The level that an attempt is worth, and whether nothing excluded happens between two steps of it, or after the
     first until its window ends: if so, it is worth one step beyond the exclusion at most."""
     for index in range(chain[first] + 1, len(events)) if len(chain) > first else ():
@@ -265,9 +267,7 @@ def test_attempts_follow_one_another(
         steps, window=window, unit="attempts", order=order, strict_deduplication=stops
     )
     levels = [
-        level
-        for events in customers
-        for level in successive(in_order(events), steps, window, order, stops)
+        level for events in customers for level in successive(in_order(events), steps, window, order, stops)
     ]
     assert found["entered"].tolist() == [
         sum(level >= number for level in levels) for number in range(1, len(steps) + 1)

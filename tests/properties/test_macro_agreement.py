@@ -71,9 +71,7 @@ def ask_funnel(log: Any, steps: list[str], window: int | None, unit: str, rest: 
 def test_funnel(customers: Customers, expiry: str, steps: list[str], window: int | None, unit: str) -> None:
     """Counts, open units, rates and times of every step; a name may occur twice, or be a background event."""
     with open_log(customers, expiry) as log:
-        assert_same(
-            ask_funnel(log, steps, window, unit), log.funnel(steps, window=window, unit=unit)
-        )
+        assert_same(ask_funnel(log, steps, window, unit), log.funnel(steps, window=window, unit=unit))
 
 
 @settings(max_examples=25)
@@ -102,9 +100,7 @@ def test_funnel_with_options(
     with open_log(customers, expiry) as log:
         rest = f", step_order := '{order}', excluded := {excluded}"
         rest += f", breakdown := '{breakdown}'" if breakdown else ""
-        expected = log.funnel(
-            steps, window=window, unit=unit, order=order, exclude=excluded, by=breakdown
-        )
+        expected = log.funnel(steps, window=window, unit=unit, order=order, exclude=excluded, by=breakdown)
         assert_same(ask_funnel(log, steps, window, unit, rest), expected)
 
 

@@ -247,7 +247,8 @@ def test_a_breakdown_may_be_by_several_columns() -> None:
 
 
 @pytest.mark.parametrize(
-    ("known", "asked"), [("step 1", "step 2"), ("event1", "event12"), ("page_a", "page_b"), ("step-9", "step-10")]
+    ("known", "asked"),
+    [("step 1", "step 2"), ("event1", "event12"), ("page_a", "page_b"), ("step-9", "step-10")],
 )
 def test_the_next_name_of_a_series_is_not_misspelt(known: str, asked: str) -> None:
     """A step that nobody reached may be named like those that somebody did: it counts 0, with a warning."""

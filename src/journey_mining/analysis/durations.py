@@ -21,8 +21,7 @@ def write_durations(
     """The queries of the histogram, of the seconds of each unit that reached `to_step`, and of the histogram of KEPT.
 
     Edges are equally far apart from the shortest time to the longest or just beyond it: whole seconds, unless they are
-    closer than one. The last bin is for the longest alone. The number of bins is the cube root of the units, rounded
-    up, unless it is given.
+    closer than one. The last bin is for the longest alone. There are as many as the units' cube root, rounded up.
     """
     if not 1 <= from_step < to_step <= len(plan.steps):
         raise QueryError(

@@ -295,7 +295,9 @@ def follow_attempts(plan: Plan) -> list[str]:
         ctes.append(_reach_optional(plan, index + 1, f"reached_{last}"))
         last = index + 1
     for index, exclusion in enumerate(plan.exclusions, 1):
-        ctes.append(_judge(plan, index, exclusion, f"reached_{last}" if index == 1 else f"judged_{index - 1}"))
+        ctes.append(
+            _judge(plan, index, exclusion, f"reached_{last}" if index == 1 else f"judged_{index - 1}")
+        )
     source = f"judged_{len(plan.exclusions)}" if plan.exclusions else f"reached_{last}"
     levels = " ".join(
         f"when ord_{index + 1} is not null then {level}"
@@ -318,7 +320,9 @@ def _gather_attempts(plan: Plan, source: str, listed: str) -> list[str]:
     if not plan.exclusions:
         return [f"attempts as (\n    select *, {listed}\n    from {source}\n)"]
     spoilt = ", ".join(f"spoilt_{index}" for index in range(1, len(plan.exclusions) + 1))
-    before = " + ".join(f"coalesce(cast(ord_{index + 1} < spoilt_ord as integer), 0)" for index in plan.required)
+    before = " + ".join(
+        f"coalesce(cast(ord_{index + 1} < spoilt_ord as integer), 0)" for index in plan.required
+    )
     judged = f"""judged as (
     select *, {listed}, least({spoilt}) as spoilt_ord
     from {source}
