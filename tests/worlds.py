@@ -7,7 +7,7 @@ through every step from the rules to the audits.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -25,6 +25,7 @@ from journey_mining.pipeline import (
 )
 from journey_mining.publication import Home
 from journey_mining.runs import RunContext
+from journey_mining.erasure import ErasureRequest
 from journey_mining.sources.changes import end_changes
 from journey_mining.sources.keys import pads_of
 from journey_mining.sources.load import register_functions
@@ -177,10 +178,16 @@ class Lab:
         audit_results(context)
         return self
 
-    def deliver(self, config_path: Path, cutoff: str | None = None) -> Lab:
-        """Read what is new of a configuration's files into the store that is there, and take it through every step."""
+    def deliver(
+        self, config_path: Path, cutoff: str | None = None, requests: Sequence[ErasureRequest] = ()
+    ) -> Lab:
+        """Read what is new of a configuration's files into the store that is there, and take it through every step.
+
+        requests: persons who are erased on the way.
+        """
         config = load_config(config_path)
         context = self._context(config)
+        context.requests = requests
         context.wanted_cutoff = moment(cutoff) if cutoff else None
         end_changes(self.warehouse)
         for step in (

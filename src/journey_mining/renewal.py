@@ -99,10 +99,13 @@ class Renewal(TouchedTables):
         self._renew_within(
             "identity_keys", "touched_keys", staged_events="semi join touched_keys using (identity_key)"
         )
-        # Those of touched customers that no combination names any more were erased.
+        # Those of touched customers that no combination names any more were erased; those of a combination that is gone
+        # may still be in others.
         self._set(
             "touched_identifiers",
             """select identifier_hash from identifier_sets semi join touched_keys using (identity_key)
+            union all
+            select identifier_hash from orphaned_identifiers
             union all
             select identifier_hash from (select * from identities semi join touched_customers using (customer_id))
             anti join identifier_sets using (identifier_hash)""",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -22,6 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from journey_mining.erasure import ErasureRequest
 from journey_mining.errors import AuditError
 from journey_mining.renewal import Renewal
 from worlds import Lab
@@ -260,3 +261,47 @@ def test_a_planted_bug_is_found(
         else:
             nights.run(None)
             assert nights.mine.renewed
+
+
+told_nights = st.lists(
+    st.tuples(
+        st.lists(
+            st.tuples(st.sampled_from(WHO), st.integers(0, 3), st.sampled_from(KINDS)), min_size=1, max_size=5
+        ),
+        st.sampled_from([None, None, ("user_id", "anna"), ("email", "a@x.org"), ("cookie", "k3")]),
+    ),
+    min_size=2,
+    max_size=4,
+)
+
+
+SHARED = [("ben,k3,", 0, KINDS[0]), ("cleo,k3,", 1, KINDS[0])]
+LATER = ([(",k4,", 0, KINDS[0])], None)
+
+
+@settings(max_examples=6, derandomize=True)
+@given(told_nights, st.booleans())
+@example([(SHARED, None), (LATER[0], ("user_id", "ben"))], False)
+@example([(SHARED[:1], None), (SHARED[1:], None), LATER, LATER], True)
+def test_what_was_erased_or_has_expired_leaves_what_computing_everything_gives(
+    machine: Callable[[], Nights], nights: list[Any], expires: bool
+) -> None:
+    """Identifiers of combinations that are gone still occur in others: their links, flags and first times change."""
+    world = machine()
+    world.begin()
+    world.config = {"retention": "2 days"} if expires else {}
+    world.files = {}
+    for number, (told, person) in enumerate(nights):
+        world.files[f"shop/{number}"] = [
+            line((100 * number + place, who, f"2026-03-{28 + number}T{10 + hour}:00:00Z", kind, ""))
+            for place, (who, hour, kind) in enumerate([*told, ("dora,,", 5, KINDS[0])])
+        ]
+        requests = [ErasureRequest(*person)] if person and number else []
+        found = content(world.mine.deliver(world.write(world.files), None, requests))
+        erased = world.mine.warehouse.execute("from store.main.tombstones").fetchall()
+        world.fresh.reset()
+        for row in erased:
+            world.fresh.warehouse.connection.execute("insert into store.main.tombstones values (?, ?, ?)", row)
+        expected = content(world.fresh.deliver(world.write(world.files)))
+        for name, rows in expected.items():
+            assert found[name] == rows, name

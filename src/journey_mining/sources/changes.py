@@ -27,6 +27,10 @@ def begin_changes(warehouse: Warehouse) -> None:
         "select *, cast(null as varchar) as file_id from store.main.staged_events where false"
     )
     warehouse.execute(
+        "create temporary table if not exists withdrawn_sets as "
+        "select identity_key, identifier_hash from store.main.identifier_sets where false"
+    )
+    warehouse.execute(
         "create temporary table if not exists first_delivery as "
         "select coalesce(max(file_no), 0) + 1 as file_no from store.main.files"
     )
@@ -34,7 +38,7 @@ def begin_changes(warehouse: Warehouse) -> None:
 
 def end_changes(warehouse: Warehouse) -> None:
     """Drop these tables."""
-    for name in ("withdrawn_events", "first_delivery"):
+    for name in ("withdrawn_events", "withdrawn_sets", "first_delivery"):
         warehouse.execute(f"drop table if exists temp.main.{name}")
 
 
@@ -124,25 +128,30 @@ def delete_events(warehouse: Warehouse, condition: str) -> dict[str, int]:
             where f.file_no = n.file_no"""
         )
     _note_withdrawn(warehouse, "leaving_staged_events")
-    warehouse.execute(
-        """delete from store.main.identifier_sets
-        where identity_key in (
+    orphaned = """identity_key in (
                 select identity_key from leaving_staged_events union select identity_key from leaving_duplicates)
             and identity_key not in (select identity_key from store.main.staged_events where identity_key is not null)
             and identity_key not in (select identity_key from store.main.duplicates where identity_key is not null)"""
+    warehouse.execute(
+        "insert into temp.main.withdrawn_sets "
+        f"select identity_key, identifier_hash from store.main.identifier_sets where {orphaned}"
     )
+    warehouse.execute(f"delete from store.main.identifier_sets where {orphaned}")
     for table in counts:
         warehouse.execute(f"drop table temp.main.leaving_{table}")
     return {"events": counts["staged_events"], "duplicates": counts["duplicates"]}
 
 
 def settle_changes(warehouse: Warehouse) -> None:
-    """Write temp.changed_events(event_id, identity_key) and temp.relocated_events(event_id).
+    """Write temp.changed_events(event_id, identity_key), temp.relocated_events(event_id) and temp.orphaned_identifiers.
 
-    Changed: new, gone, or other than before, with the combinations of identifiers of then and of now. Relocated: as
+    Orphaned: the identifiers of combinations that no event has any more. Changed: new, gone, or other than before, with the combinations of identifiers of then and of now. Relocated: as
     it was, but told by another file or line.
     """
     before, now = (", ".join(f'{alias}."{name}"' for name in CONTENT) for alias in ("b", "n"))
+    warehouse.execute(
+        "create or replace temporary table orphaned_identifiers as select distinct identifier_hash from withdrawn_sets"
+    )
     warehouse.execute(
         f"""create or replace temporary table compared_events as
         with told as (
