@@ -20,19 +20,18 @@ from journey_mining.analysis.expressions import (
     counted_events,
     event_order,
     named_events,
+    segment_value,
     span_us,
     unit_column,
     write_ordinal,
 )
 from journey_mining.analysis.log import EventLog
-from journey_mining.analysis.predicates import Matcher, build_matcher, build_predicate
+from journey_mining.analysis.predicates import Matcher, build_matcher
 from journey_mining.errors import QueryError
 from journey_mining.parameters import Parameters
 from journey_mining.warehouse import quoted_name
 
 UNITS = (*UNIT_COLUMNS, "attempts")
-NONE = "(none)"
-"""Stands for a value that is missing, where units are counted apart by several columns."""
 
 
 class FunnelQuestion(Parameters):
@@ -159,7 +158,7 @@ def _segment(log: EventLog, question: FunnelQuestion, column: str, steps: Sequen
     by_at = check_choice("by_at", question.by_at, ("entry", "first", "last"))
     if question.by is None:
         return None
-    value = _segment_value(log, question.by)
+    value = segment_value(log, question.by)
     if by_at == "entry":
         return value
     named = " or ".join(step.sql for step in steps)
@@ -167,17 +166,6 @@ def _segment(log: EventLog, question: FunnelQuestion, column: str, steps: Sequen
         f"{by_at}_value(case when {named} then {value} end ignore nulls) over (partition by {column} "
         f"order by {event_order(log)} rows between unbounded preceding and unbounded following)"
     )
-
-
-def _segment_value(log: EventLog, by: Any) -> str:
-    if isinstance(by, Mapping):
-        return f"coalesce({build_predicate(log, by.get('where', by))}, false)"
-    names = [by] if isinstance(by, str) else [str(name) for name in by]
-    log.require_columns(names)
-    if len(names) == 1:
-        return quoted_name(names[0])
-    texts = ", ".join(f"coalesce(cast({quoted_name(name)} as varchar), '{NONE}')" for name in names)
-    return f"concat_ws(' / ', {texts})"
 
 
 def _step_index(step: int | str, steps: Sequence[Matcher]) -> int:
