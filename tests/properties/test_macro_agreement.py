@@ -25,10 +25,13 @@ Customers = list[list[tuple[int, str]]]
 
 
 def open_log(customers: Customers, expiry: str = "never", stages: bool = False) -> Any:
-    """The events, some hours apart, behind one of each name, so that no name is unknown; u is a background event."""
-    first = [("0", number, name) for number, name in enumerate("abcgu")]
+    """The events, some hours apart, behind one of each name, so that no name is unknown; u is a background event.
+
+    They begin before 1970, where microseconds are negative.
+    """
+    first = [("0", number - 5 * DAY, name) for number, name in enumerate("abcgu")]
     later = [
-        (str(number), DAY + 6 * HOUR * at, name)
+        (str(number), 6 * HOUR * at - 4 * DAY, name)
         for number, events in enumerate(customers, 1)
         for at, name in events
     ]
@@ -71,9 +74,7 @@ def ask_funnel(log: Any, steps: list[str], window: int | None, unit: str, rest: 
 def test_funnel(customers: Customers, expiry: str, steps: list[str], window: int | None, unit: str) -> None:
     """Counts, open units, rates and times of every step; a name may occur twice, or be a background event."""
     with open_log(customers, expiry) as log:
-        assert_same(
-            ask_funnel(log, steps, window, unit), log.funnel(steps, window=window, unit=unit)
-        )
+        assert_same(ask_funnel(log, steps, window, unit), log.funnel(steps, window=window, unit=unit))
 
 
 @settings(max_examples=25)
@@ -102,9 +103,7 @@ def test_funnel_with_options(
     with open_log(customers, expiry) as log:
         rest = f", step_order := '{order}', excluded := {excluded}"
         rest += f", breakdown := '{breakdown}'" if breakdown else ""
-        expected = log.funnel(
-            steps, window=window, unit=unit, order=order, exclude=excluded, by=breakdown
-        )
+        expected = log.funnel(steps, window=window, unit=unit, order=order, exclude=excluded, by=breakdown)
         assert_same(ask_funnel(log, steps, window, unit, rest), expected)
 
 
