@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from journey_mining.config import Config, load_config
+from journey_mining.erasure import ErasureRequest
 from journey_mining.models import Model, find_models, sql_folder
 from journey_mining.pipeline import (
     aggregate_marts,
@@ -25,7 +26,6 @@ from journey_mining.pipeline import (
 )
 from journey_mining.publication import Home
 from journey_mining.runs import RunContext
-from journey_mining.erasure import ErasureRequest
 from journey_mining.sources.changes import end_changes
 from journey_mining.sources.keys import pads_of
 from journey_mining.sources.load import register_functions

@@ -1,12 +1,13 @@
 -- Every source has events close to the cutoff: within audits.late, or else within twice its longest pause so far, in days.
 -- severity: warn
+-- Days are numbered from the year 1, since // cuts towards zero.
 with days as (
     select
         source,
-        occurred_us // 86400000000 as day_number,
+        (occurred_us + 62135596800000000) // 86400000000 as day_number,
         max(occurred_us) as latest_us
     from events
-    group by source, occurred_us // 86400000000
+    group by source, (occurred_us + 62135596800000000) // 86400000000
 ),
 
 paused as (

@@ -37,8 +37,9 @@
 -- column: file_id           file that it was read from (source_files)
 -- column: line              line of the file, or position in a JSON document
 -- The day changes with the quarter of an hour at most, so the zone is looked up once a quarter.
+-- Quarters are numbered from the year 1, since // cuts towards zero.
 with quarters as (
-    select distinct occurred_us // 900000000 as quarter_number
+    select distinct (occurred_us + 62135596800000000) // 900000000 as quarter_number
     from staged_events
     where occurred_us <= $cutoff_us
 ),
@@ -46,7 +47,9 @@ with quarters as (
 dated as (
     select
         quarter_number,
-        cast(timezone($timezone, timezone('UTC', make_timestamp(quarter_number * 900000000))) as date) as local_date
+        cast(
+            timezone($timezone, timezone('UTC', make_timestamp(quarter_number * 900000000 - 62135596800000000))) as date
+        ) as local_date
     from quarters
 )
 
@@ -88,6 +91,6 @@ select
 from staged_events as e
 inner join touchpoint_signatures as t on e.signature_id = t.signature_id
 inner join files as f on e.file_no = f.file_no
-inner join dated as d on e.occurred_us // 900000000 = d.quarter_number
+inner join dated as d on (e.occurred_us + 62135596800000000) // 900000000 = d.quarter_number
 left join positions as p on e.event_id = p.event_id
 where e.occurred_us <= $cutoff_us

@@ -57,14 +57,15 @@ counted as (
         and (e.journey_id is null or e.journey_id not in (select f.journey_id from flagged as f))
 ),
 
--- Intervals of the calendar by number, so that those between two moments can be counted.
+-- Intervals of the calendar by number, so that those between two moments can be counted; from the year 1, whose first
+-- day is a Monday, since // cuts towards zero.
 marked as (
     select distinct
         c.customer_id,
         case c.length_name
-            when 'hour' then c.us // 3600000000
-            when 'day' then c.us // 86400000000
-            when 'week' then (c.us // 86400000000 + 3) // 7
+            when 'hour' then (c.us + 62135596800000000) // 3600000000
+            when 'day' then (c.us + 62135596800000000) // 86400000000
+            when 'week' then (c.us + 62135596800000000) // 604800000000
             else year(make_timestamp(c.us)) * 12 + month(make_timestamp(c.us)) - 1
         end as number,
         c.is_entry,
@@ -182,9 +183,9 @@ dated as (
 
 select
     case d.length_name
-        when 'hour' then make_timestamp(d.cohort_number * 3600000000)
-        when 'day' then make_timestamp(d.cohort_number * 86400000000)
-        when 'week' then make_timestamp((d.cohort_number * 7 - 3) * 86400000000)
+        when 'hour' then make_timestamp(d.cohort_number * 3600000000 - 62135596800000000)
+        when 'day' then make_timestamp(d.cohort_number * 86400000000 - 62135596800000000)
+        when 'week' then make_timestamp(d.cohort_number * 604800000000 - 62135596800000000)
         else make_timestamp(d.cohort_number // 12, d.cohort_number % 12 + 1, 1, 0, 0, 0)
     end as cohort_at,
     d.interval_number,
@@ -194,9 +195,9 @@ select
     wilson_low(d.retained, d.cohort_size) as retention_rate_low,
     wilson_high(d.retained, d.cohort_size) as retention_rate_high,
     case d.length_name
-        when 'hour' then d.end_number * 3600000000
-        when 'day' then d.end_number * 86400000000
-        when 'week' then (d.end_number * 7 - 3) * 86400000000
+        when 'hour' then d.end_number * 3600000000 - 62135596800000000
+        when 'day' then d.end_number * 86400000000 - 62135596800000000
+        when 'week' then d.end_number * 604800000000 - 62135596800000000
         else epoch_us(make_timestamp(d.end_number // 12, d.end_number % 12 + 1, 1, 0, 0, 0))
     end <= t.cutoff_us as is_complete
 from dated as d

@@ -228,8 +228,18 @@ class Snapshot(Inference):
         start: str | None = None,
         intervals: int | None = None,
         brackets: Sequence[Sequence[int]] | None = None,
+        windows: str = "calendar",
+        minimum: int = 1,
+        by: str | Sequence[str] | Mapping[str, Any] | None = None,
+        timezone: str = "UTC",
+        week_starts: str = "monday",
     ) -> ResultFrame:
-        """A row a cohort and interval: customers retained, with the rate; see analysis.retention.RetentionQuestion."""
+        """A row a cohort and interval: customers retained, with the rate and its Wilson interval.
+
+        `cohort_at` is the begin of the cohort's interval, local time of `timezone`; with `by` the column `segment` is
+        the first. `.units` has the intervals of each customer. Options: see analysis.retention.RetentionQuestion.
+        Raises QueryError.
+        """
         question = ask_retention(
             brackets,
             unit=unit,
@@ -239,6 +249,11 @@ class Snapshot(Inference):
             returning=returning,
             start=None if start is None else str(start),
             intervals=intervals,
+            windows=windows,
+            minimum=minimum,
+            by=by,
+            timezone=timezone,
+            week_starts=week_starts,
         )
         query, units = write_retention(self._log, question)
         return self._answer(query, "draw_retention", units)

@@ -230,6 +230,10 @@ def test_a_source_that_stopped_is_found(lab: Lab) -> None:
     assert "days_late=2, days_allowed=2.0" in late(lab)
     assert late(events_of(lab, "03-11", *daily[1:])) == "", "three days were a pause before: six are allowed"
     assert late(events_of(lab, *daily[1:])) == "", "four days are no habit"
+    events_of(lab, *daily)
+    turn = micros("03-17 12:00") - 36 * 3_600_000_000
+    lab.warehouse.execute(f"update events set occurred_us = occurred_us - {turn}")
+    assert "days_allowed=2.0" in late(lab), "five days are, on both sides of 1970"
 
 
 def test_a_limit_of_ones_own_goes_before_the_habit(lab: Lab) -> None:

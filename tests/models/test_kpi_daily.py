@@ -55,6 +55,23 @@ def test_zones_of_a_quarter_of_an_hour(lab: Lab) -> None:
     )
 
 
+def test_days_before_1970_are_local_too(lab: Lab) -> None:
+    """Microseconds are negative there, and the last quarter of an hour before 1970 is in no day of 1970."""
+    day = 86_400_000_000
+    lab.live([{"at": at, "customer": "anna", "event": "page"} for at in (-day - 1, -day, -1, 0)])
+    lab.expect(
+        "select event_id, local_date from events",
+        """
+    event_id | local_date
+    e1       | 12-30
+    e2       | 12-31
+    e3       | 12-31
+    e4       | 01-01
+    """,
+        order="event_id",
+    )
+
+
 def test_figures_of_a_day(lab: Lab) -> None:
     """Events of all, customers with a contact of their own, and what began or converted on the day."""
     lab.live("""

@@ -25,10 +25,13 @@ Customers = list[list[tuple[int, str]]]
 
 
 def open_log(customers: Customers, expiry: str = "never", stages: bool = False) -> Any:
-    """The events, some hours apart, behind one of each name, so that no name is unknown; u is a background event."""
-    first = [("0", number, name) for number, name in enumerate("abcgu")]
+    """The events, some hours apart, behind one of each name, so that no name is unknown; u is a background event.
+
+    They begin before 1970, where microseconds are negative.
+    """
+    first = [("0", number - 5 * DAY, name) for number, name in enumerate("abcgu")]
     later = [
-        (str(number), DAY + 6 * HOUR * at, name)
+        (str(number), 6 * HOUR * at - 4 * DAY, name)
         for number, events in enumerate(customers, 1)
         for at, name in events
     ]

@@ -301,7 +301,9 @@ def test_what_was_erased_or_has_expired_leaves_what_computing_everything_gives(
         erased = world.mine.warehouse.execute("from store.main.tombstones").fetchall()
         world.fresh.reset()
         for row in erased:
-            world.fresh.warehouse.connection.execute("insert into store.main.tombstones values (?, ?, ?)", row)
+            world.fresh.warehouse.connection.execute(
+                "insert into store.main.tombstones values (?, ?, ?)", row
+            )
         expected = content(world.fresh.deliver(world.write(world.files)))
         for name, rows in expected.items():
             assert found[name] == rows, name

@@ -101,6 +101,7 @@ def test_other_answers_agree(home: Path, loaded: Snapshot) -> None:
             lambda j: j.path_nodes(),
             lambda j: j.step_matrix(unit="journeys"),
             lambda j: j.retention("week"),
+            lambda j: j.retention(windows="rolling", by="touchpoint", timezone="Asia/Kathmandu"),
             lambda j: j.match("look -> .* -> buy").drop(columns="customer_id").sort_values("match_count", ignore_index=True),
             lambda j: j.variants(),
             lambda j: j.time_to_convert(["look", "buy"]),

@@ -132,6 +132,13 @@ def test_occasions_end_with_the_first_meeting() -> None:
     ]
 
 
+def test_days_before_1970_are_days_too() -> None:
+    """The evening before is another day than the morning after."""
+    snapshot = load([(1, -0.5, "cart"), (1, 0.25, "cart"), (1, 0.26, "card error")])
+    found = snapshot.sql(write_occasions(snapshot._log, ["card error"]))
+    assert found["day_number"].unique().tolist() == [-1, 0]
+
+
 def burst(is_planted: bool) -> list[tuple[Any, ...]]:
     """Carts of 1,000 customers over 100 days; an error that costs nothing is met by 6 in 100, or by most for a week."""
     rng = np.random.default_rng(3)

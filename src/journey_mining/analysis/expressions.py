@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import cache
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from journey_mining.analysis.log import EventLog
+from journey_mining.analysis.predicates import build_predicate
 from journey_mining.errors import QueryError
 from journey_mining.models import sql_folder
 from journey_mining.parameters import Duration
+from journey_mining.warehouse import quoted_name
 
 Span = str | int | float | timedelta
 UNIT_COLUMNS = {"customers": "customer_id", "journeys": "journey_id", "sessions": "session_id"}
+NONE = "(none)"
+"""Stands for a value that is missing, where units are counted apart by several columns."""
 _MACRO = re.compile(r"create or replace temp macro (\w+)\(([^)]*)\) as\s+(.*?);", re.DOTALL)
 _DURATION: TypeAdapter[timedelta] = TypeAdapter(Duration)
 
@@ -84,6 +90,23 @@ def named_events(log: EventLog, unit: str) -> str:
     if not log.has_flags:
         return known
     return f"{known} and (journey_id is null or journey_id not in (select journey_id from journeys where is_flagged))"
+
+
+def segment_value(log: EventLog, by: Any) -> str:
+    """The value of an event by which units are counted apart, in SQL; raises QueryError.
+
+    `by` is a column, several (texts joined by ' / '), or {"where": predicate}: true or false.
+    """
+    if isinstance(by, Mapping):
+        return f"coalesce({build_predicate(log, by.get('where', by))}, false)"
+    names = [by] if isinstance(by, str) else [str(name) for name in by]
+    if not names:
+        raise QueryError("by: no column is named.", fix="name one, or leave it out")
+    log.require_columns(names)
+    if len(names) == 1:
+        return quoted_name(names[0])
+    texts = ", ".join(f"coalesce(cast({quoted_name(name)} as varchar), '{NONE}')" for name in names)
+    return f"concat_ws(' / ', {texts})"
 
 
 def is_sampled(one_in: int) -> str:

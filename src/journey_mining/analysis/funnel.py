@@ -17,25 +17,25 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from journey_mining.analysis.expressions import (
+    NONE,
     UNIT_COLUMNS,
     check_choice,
     counted_events,
     event_order,
     named_events,
+    segment_value,
     span_us,
     unit_column,
     write_ordinal,
 )
 from journey_mining.analysis.log import EventLog
-from journey_mining.analysis.predicates import Matcher, build_matcher, build_predicate
+from journey_mining.analysis.predicates import Matcher, build_matcher
 from journey_mining.errors import QueryError
 from journey_mining.parameters import Parameters
 from journey_mining.warehouse import quoted, quoted_name
 
 BY_AT = ("entry", "first", "last")
 UNITS = (*UNIT_COLUMNS, "attempts")
-NONE = "(none)"
-"""Stands for a value that is missing, where units are counted apart by several columns."""
 
 
 class FunnelQuestion(Parameters):
@@ -164,7 +164,7 @@ def _segment(log: EventLog, question: FunnelQuestion, column: str, steps: Sequen
     """The value by which units are counted apart, in SQL over `events`."""
     if question.by is None:
         return None
-    value = _segment_value(log, question.by)
+    value = segment_value(log, question.by)
     if question.by_at not in ("first", "last"):
         return value
     named = " or ".join(step.sql for step in steps)
@@ -189,17 +189,6 @@ def _segment_step(question: FunnelQuestion, steps: Sequence[Matcher]) -> int | N
 def _segment_columns(by: Any) -> list[str]:
     """The columns of a segment; none where it is a predicate."""
     return [] if isinstance(by, Mapping) else [by] if isinstance(by, str) else [str(name) for name in by]
-
-
-def _segment_value(log: EventLog, by: Any) -> str:
-    if isinstance(by, Mapping):
-        return f"coalesce({build_predicate(log, by.get('where', by))}, false)"
-    names = _segment_columns(by)
-    log.require_columns(names)
-    if len(names) == 1:
-        return quoted_name(names[0])
-    texts = ", ".join(f"coalesce(cast({quoted_name(name)} as varchar), '{NONE}')" for name in names)
-    return f"concat_ws(' / ', {texts})"
 
 
 def _step_index(step: int | str, steps: Sequence[Matcher]) -> int:

@@ -85,9 +85,9 @@ def _passed(sitting: float) -> str:
         s.step_number,
         s.touchpoint,
         s.started_at,
-        epoch_us(s.started_at) // 86400000000 as day_number,
+        cast(s.started_at as date) - date '1970-01-01' as day_number,
         lag(s.touchpoint) over along as touchpoint_before,
-        epoch_us(lag(s.started_at) over along) // 86400000000 as day_before,
+        cast(lag(s.started_at) over along as date) - date '1970-01-01' as day_before,
         s.gap_seconds
     from journey_steps as s
     where s.journey_id in (select k.journey_id from kept as k)

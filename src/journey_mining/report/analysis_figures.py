@@ -46,17 +46,14 @@ def draw_flow(frame: pd.DataFrame) -> Any:
 
 
 def draw_retention(frame: pd.DataFrame) -> Any:
-    """A heat map: cohorts down, intervals across, the share retained."""
-    wide = frame.pivot_table(
-        index="cohort_at", columns="interval_number", values="retention_rate", dropna=False
+    """A heat map: cohorts down, segment by segment, intervals across, the share retained."""
+    cohorts = frame["cohort_at"].dt.strftime("%Y-%m-%d %H:%M")
+    if "segment" in frame:
+        cohorts = frame["segment"].astype(object).fillna("(none)").astype(str) + ", " + cohorts
+    wide = frame.assign(cohort=cohorts).pivot_table(
+        index="cohort", columns="interval_number", values="retention_rate", dropna=False, sort=False
     )
-    heat = go.Heatmap(
-        z=wide.to_numpy(),
-        x=list(wide.columns),
-        y=[f"{day:%Y-%m-%d %H:%M}" for day in wide.index],
-        zmin=0,
-        zmax=1,
-    )
+    heat = go.Heatmap(z=wide.to_numpy(), x=list(wide.columns), y=list(wide.index), zmin=0, zmax=1)
     return go.Figure(heat).update_yaxes(autorange="reversed", type="category")
 
 
