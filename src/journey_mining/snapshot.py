@@ -202,13 +202,13 @@ class Snapshot(Inference):
 
     def paths(self, steps: int = 5, **options: Any) -> ResultFrame:
         """Edges of session paths, `1_a` to `2_b`, with counts and seconds; options: see analysis.paths.PathQuestion."""
-        question = ask_paths(steps=steps, **options)
+        question = ask_paths(self._log, steps=steps, **options)
         query = write_path_moves(self._log, question)
         return self._answer(query, None, write_path_customers(self._log, question))
 
     def path_nodes(self, steps: int = 5, **options: Any) -> ResultFrame:
         """Nodes of session paths: how many arrive, go on, and drop off; options as of `paths`."""
-        question = ask_paths(steps=steps, **options)
+        question = ask_paths(self._log, steps=steps, **options)
         return self._answer(
             write_path_nodes(self._log, question), None, write_path_customers(self._log, question)
         )

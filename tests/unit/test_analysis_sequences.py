@@ -122,6 +122,103 @@ def test_paths_between_two_points() -> None:
     assert last["from_node"].tolist() == ["1_a"]
 
 
+def pages(*events: tuple[int, str], **options: Any) -> Any:
+    """A snapshot of one customer's pages at their seconds."""
+    frame = pd.DataFrame(
+        [("c", *event) for event in events], columns=["customer_id", "occurred_at", "touchpoint"]
+    )
+    return jm.from_events(frame, goal=None, **options)
+
+
+def moves(found: pd.DataFrame) -> list[list[Any]]:
+    """The nodes of each move, with the mean seconds between."""
+    return found[["from_node", "to_node", "mean_seconds"]].values.tolist()
+
+
+@pytest.mark.parametrize("repeats", ["keep", "collapse"])
+def test_a_run_of_one_touchpoint_takes_the_time_of_its_last_event(repeats: str) -> None:
+    """As PostHog counts (test_removes_duplicates), whether or not the log's journeys collapse repeats."""
+    snapshot = pages((0, "/1"), (20, "/1"), (60, "/2"), (80, "/2/"), (200, "/3"), repeats=repeats)
+    merged = [["1_/1", "2_/2", 60], ["2_/2", "3_/3", 120]]
+    assert moves(snapshot.paths()) == merged
+    assert moves(snapshot.paths(inactivity=120)) == merged
+    apart = snapshot.paths(inactivity=120, merge_repeats=False)
+    assert apart["mean_seconds"].tolist() == [20, 40, 20, 120]
+
+
+ROUTE = ((0, "/2"), (1, "/3/"), (3, "/4"), (7, "/5"), (15, "/about"), (31, "/x//"))
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"end": "/about/"}, ["/2", "/3", "/4", "/5", "/about"]),
+        ({"end": "/about"}, ["/2", "/3", "/4", "/5", "/about"]),
+        ({"start": "/3"}, ["/3", "/4", "/5", "/about", "/x/"]),
+        ({"start": "/5", "end": "/x/"}, ["/5", "/about", "/x/"]),
+        ({"end": "/4", "groups": "/[34]"}, ["/2", "/3", "/4"]),
+        ({"end": "/about", "groups": "/ab*"}, ["/2", "/3", "/4", "/5", "/ab*"]),
+        ({"end": "/ab*", "groups": "/ab*"}, ["/2", "/3", "/4", "/5", "/ab*"]),
+        ({"exclude": "/3"}, ["/2", "/4", "/5", "/about", "/x/"]),
+        ({"exclude": ["/3/", "/ab*"], "groups": ["/ab*"]}, ["/2", "/4", "/5", "/x/"]),
+        ({"where": "touchpoint not in ('/4', '/5')"}, ["/2", "/3", "/about", "/x/"]),
+        ({"where": {"touchpoint": "/3/"}}, ["/3"]),
+    ],
+)
+def test_touchpoints_of_paths_are_called_as_paths_show_them(
+    options: dict[str, Any], expected: list[str]
+) -> None:
+    """Given with a slash, without one, or by their group's name; what is left out is passed over."""
+    assert pages(*ROUTE).path_nodes(**options)["touchpoint"].tolist() == expected
+
+
+def test_a_path_is_split_where_what_remains_of_it_has_a_gap() -> None:
+    """Events are left out before paths are formed."""
+    snapshot = pages((0, "a"), (5, "b"), (10, "c"))
+    assert len(snapshot.paths(inactivity=5)) == 2
+    assert snapshot.paths(inactivity=5, exclude="b").empty
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        (5, [["1_/2", "2_/3", 1], ["2_/3", "3_/4", 2], ["3_/4", "4_/5", 4], ["4_/5", "5_/about", 8]]),
+        (4, [["1_/2", "2_/3", 1], ["2_/3", "3_...", 2], ["3_...", "4_/5", 4], ["4_/5", "5_/about", 8]]),
+        (3, [["1_/2", "2_...", 1], ["2_...", "3_/about", 14]]),
+        (2, [["1_/2", "2_...", 1], ["2_...", "3_/about", 14]]),
+        (1, []),
+    ],
+)
+def test_a_long_path_between_two_points_is_folded_in_the_middle(steps: int, expected: list[Any]) -> None:
+    """As PostHog folds (test_start_and_end): half the steps from either end, `...` at the time of the first folded one."""
+    snapshot = pages(*ROUTE)
+    found = snapshot.paths(steps, start="/2", end="/about")
+    assert moves(found) == expected
+    nodes = snapshot.path_nodes(steps, start="/2", end="/about")
+    assert nodes["node"].tolist() == ["1_/2", *(move[1] for move in expected)]
+    assert found.units["touchpoint"].tolist() == nodes["touchpoint"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"step": 3}, "no option 'step'(.|\n)*did you mean 'steps'"),
+        ({"steps": "many"}, "paths: steps: "),
+        ({"start": 5}, "paths: start: "),
+        ({"groups": 5}, "paths: groups: "),
+        ({"where": 5}, "5 is no predicate"),
+        ({"where": "pge = 1"}, "no column 'pge'"),
+        ({"end": "/abuot/"}, "did you mean '/about'"),
+        ({"exclude": ["/abuot"]}, "did you mean '/about'"),
+    ],
+)
+def test_what_is_no_question_about_paths_says_why(options: dict[str, Any], message: str) -> None:
+    """Options and touchpoints that are misspelt or of another type."""
+    for ask in (pages(*ROUTE).paths, pages(*ROUTE).path_nodes):
+        with pytest.raises(QueryError, match=message):
+            ask(**options)
+
+
 def test_nodes_of_paths_add_up() -> None:
     """Whoever arrives goes on or drops off."""
     found = log("abc", "ab", "a").path_nodes(2)
