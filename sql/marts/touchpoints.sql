@@ -31,8 +31,8 @@ classified as (
     from touchpoint_counts as c
     inner join ruled as r
         on c.touchpoint = r.touchpoint
-        and coalesce(c.channel, 'unknown') = r.channel
-        and c.stage is not distinct from r.stage
+            and coalesce(cast(c.channel as varchar), 'unknown') = r.channel
+            and c.stage is not distinct from r.stage
     group by c.touchpoint, r.channel, c.stage
 ),
 
