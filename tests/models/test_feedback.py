@@ -73,7 +73,8 @@ def test_one_answer_has_no_normal_interval(lab: Lab) -> None:
 def test_csat_without_a_scale_has_neither_score_nor_interval(lab: Lab) -> None:
     """Which answers are the top ones is not known."""
     lab.given(
-        "scored_events", "event_id | score_kind | score | score_min | score_max | touchpoint | stage\ne1 | csat | 5 | | 5 | call |"
+        "scored_events",
+        "event_id | score_kind | score | score_min | score_max | touchpoint | stage\ne1 | csat | 5 | | 5 | call |",
     )
     lab.build("feedback")
     row = lab.rows("from feedback where touchpoint = 'call'")[0]

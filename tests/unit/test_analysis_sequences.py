@@ -329,6 +329,40 @@ def test_patterns(pattern: str, expected: list[int]) -> None:
     assert found["is_match"].tolist() == [count > 0 for count in expected]
 
 
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("^.*$", [1, 1, 1]),
+        ("c?$", [0, 0, 0]),
+        ("b?$", [1, 1, 1]),
+        ("a -> c?", [1, 1, 2]),
+        ("^[^c]*$", [1, 0, 1]),
+    ],
+)
+def test_a_match_has_an_event(pattern: str, expected: list[int]) -> None:
+    """What could match no event counts only where it matches some."""
+    found = log("ab", "acb", "abab").match(pattern)
+    assert found["match_count"].tolist() == expected
+    assert found["is_match"].tolist() == [count > 0 for count in expected]
+
+
+@pytest.mark.parametrize("pattern", [".*", "a*", "^a?", "a{0,2} -> b*"])
+def test_a_pattern_that_needs_no_event_is_refused(pattern: str) -> None:
+    """It would match everything, and nothing."""
+    with pytest.raises(QueryError, match="may be left out"):
+        log("ab").match(pattern)
+
+
+@pytest.mark.parametrize("pattern", ["ad click cart", "ad click > cart", "ad click→cart", "ad click, cart*"])
+def test_a_forgotten_arrow_is_suggested(pattern: str) -> None:
+    """Known touchpoints one after another are several elements; a name in quotes is one."""
+    snapshot = pages((0, "ad click"), (1, "cart"))
+    with pytest.raises(QueryError, match="write ad click -> cart"):
+        snapshot.match(pattern)
+    with pytest.warns(UserWarning, match="nobody reached it"):
+        assert not snapshot.match('"ad click > cart"')["is_match"].any()
+
+
 @pytest.mark.parametrize("pattern", ["", "a ->", "a -> {2}", "[]", "a b*+"])
 def test_what_is_no_pattern_says_why(pattern: str) -> None:
     """An error shows the pattern and what an element is."""
@@ -347,6 +381,56 @@ def test_scores_of_another_scale_are_no_nps() -> None:
     rows = [{"customer_id": 1, "occurred_at": 1, "touchpoint": "survey", "score": 90}]
     with pytest.raises(QueryError, match="no NPS scale"):
         jm.from_events(rows).nps()
+
+
+def scored(*scores: Any, **columns: Any) -> Any:
+    """A snapshot with an answer a second, and further columns of one value or one an answer."""
+    frame = pd.DataFrame({"customer_id": 1, "occurred_at": range(len(scores)), "touchpoint": "survey",
+                          "score": list(scores), **columns})  # fmt: skip
+    return jm.from_events(frame)
+
+
+def test_an_interval_needs_two_answers() -> None:
+    """Nothing is known of the spread of one answer, and nothing at all without one."""
+    for scores, counted, score in (([9], 1, 100), ([None], 0, None)):
+        row = scored(*scores).nps().iloc[0]
+        assert row["response_count"] == counted
+        assert row["nps"] == score if counted else pd.isna(row["nps"])
+        assert row[["nps_low", "nps_high"]].isna().all()
+    assert scored(10, 0).nps()[["nps", "nps_low", "nps_high"]].values.tolist() == [[0, -100, 100]]
+
+
+@pytest.mark.parametrize(
+    ("score", "columns", "message"),
+    [
+        ("7", {"score_kind": "nps"}, "'score' has no numbers(.|\n)*VARCHAR"),
+        (7, {"score_kind": "nps", "score_max": "10"}, "'score_max' has no numbers"),
+        (7, {}, "no column score_kind"),
+        (7, {"score_kind": [None]}, "no score_kind beside"),
+        (7, {"score_kind": "NPS"}, "unknown 'NPS'"),
+    ],
+)
+def test_scores_that_no_feedback_can_be_counted_of_say_why(
+    score: Any, columns: dict[str, Any], message: str
+) -> None:
+    """Text, or answers of no kind, are not taken for an absence of answers."""
+    with pytest.raises(QueryError, match=message):
+        scored(score, **columns).feedback()
+
+
+def test_scores_without_a_kind_are_told() -> None:
+    """Where others have one, they are left out with a warning at the line that asked."""
+    snapshot = scored(9, 8, score_kind=["nps", None])
+    with pytest.warns(UserWarning, match="without a score_kind are left out: 1") as caught:
+        assert snapshot.feedback()["response_count"].tolist() == [1]
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("ask", [lambda j: j.nps(), lambda j: j.nps(by="touchpoint")])
+def test_a_text_is_no_score(ask: Any) -> None:
+    """An error names the column and its type."""
+    with pytest.raises(QueryError, match=r"'score' has no numbers(.|\n)*VARCHAR"):
+        ask(scored("7"))
 
 
 def test_feedback_belongs_to_the_touchpoint_before() -> None:
