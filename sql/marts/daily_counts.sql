@@ -14,7 +14,9 @@ with daily as (
     select
         local_date,
         count(*) as event_count,
-        count(distinct case when initiator = 'customer' and not is_background then customer_id end) as customer_count,
+        count(
+            distinct case when coalesce(initiator, 'customer') = 'customer' and not is_background then customer_id end
+        ) as customer_count,
         count(case when event_id = session_id then 1 end) as session_count,
         count(case when event_id = journey_id then 1 end) as journey_count
     from events

@@ -6,7 +6,7 @@
 -- column: score_min        lowest answer of the scale
 -- column: score_max        highest answer of the scale
 -- column: response_count   answers
--- column: score            csat: share of top-two answers (top one on short scales); nps: promoters minus detractors; ces: mean
+-- column: score            csat: share of top-two answers (top one on short scales), NULL without a scale; nps: promoters minus detractors; ces: mean
 -- column: score_low        95 % interval, lower end (csat: Wilson; nps and ces: normal)
 -- column: score_high       95 % interval, upper end
 -- column: invited_count    invitations without an answer and answers, NULL when the source records no invitations
@@ -79,10 +79,12 @@ select
     c.response_count,
     round(c.mean_points, 9) as score,
     round(case
+        when c.mean_points is null then null
         when c.score_kind = 'csat' then wilson_low(c.top_count, c.response_count)
         else c.mean_points - 1.959963984540054 * c.deviation / sqrt(c.response_count)
     end, 9) as score_low,
     round(case
+        when c.mean_points is null then null
         when c.score_kind = 'csat' then wilson_high(c.top_count, c.response_count)
         else c.mean_points + 1.959963984540054 * c.deviation / sqrt(c.response_count)
     end, 9) as score_high,

@@ -21,22 +21,31 @@ with recursive kept_steps as (
         and not j.is_flagged
 ),
 
+-- A union in parentheses: in a CTE of a recursive query it would take the type of its first ids for the others.
 calls as (
     select
-        'journeys' as unit,
-        journey_id as unit_id,
+        unit,
+        unit_id,
         customer_id,
         stage_number,
         step_ordinal
-    from kept_steps
-    union all
-    select
-        'customers' as unit,
-        customer_id as unit_id,
-        customer_id,
-        stage_number,
-        step_ordinal
-    from kept_steps
+    from (
+        select
+            'journeys' as unit,
+            journey_id as unit_id,
+            customer_id,
+            stage_number,
+            step_ordinal
+        from kept_steps
+        union all
+        select
+            'customers' as unit,
+            customer_id as unit_id,
+            customer_id,
+            stage_number,
+            step_ordinal
+        from kept_steps
+    ) as both_units
 ),
 
 -- The earliest step at a stage after the earliest strict step at the one before reaches furthest.

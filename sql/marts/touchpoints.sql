@@ -31,7 +31,7 @@ classified as (
     from touchpoint_counts as c
     inner join ruled as r
         on c.touchpoint = r.touchpoint
-            and coalesce(c.channel, 'unknown') = r.channel
+            and coalesce(cast(c.channel as varchar), 'unknown') = r.channel
             and c.stage is not distinct from r.stage
     group by c.touchpoint, r.channel, c.stage
 ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from journey_mining.analysis.durations import KEPT, write_durations
 from journey_mining.analysis.expressions import Span
-from journey_mining.analysis.feedback import write_nps
+from journey_mining.analysis.feedback import check_feedback, write_nps
 from journey_mining.analysis.flow import write_flow
 from journey_mining.analysis.funnel import plan_funnel
 from journey_mining.analysis.funnel_answer import write_levels, write_summary
@@ -202,13 +202,13 @@ class Snapshot(Inference):
 
     def paths(self, steps: int = 5, **options: Any) -> ResultFrame:
         """Edges of session paths, `1_a` to `2_b`, with counts and seconds; options: see analysis.paths.PathQuestion."""
-        question = ask_paths(steps=steps, **options)
+        question = ask_paths(self._log, steps=steps, **options)
         query = write_path_moves(self._log, question)
         return self._answer(query, None, write_path_customers(self._log, question))
 
     def path_nodes(self, steps: int = 5, **options: Any) -> ResultFrame:
         """Nodes of session paths: how many arrive, go on, and drop off; options as of `paths`."""
-        question = ask_paths(steps=steps, **options)
+        question = ask_paths(self._log, steps=steps, **options)
         return self._answer(
             write_path_nodes(self._log, question), None, write_path_customers(self._log, question)
         )
@@ -261,7 +261,7 @@ class Snapshot(Inference):
     def match(self, pattern: str, unit: str = "customers") -> ResultFrame:
         """A row a unit: whether its touchpoints match `cart -> [^purchase]* -> help`, and how often.
 
-        The language is in analysis.matching.
+        A match has at least one event. The language is in analysis.matching. Raises QueryError.
         """
         return self._answer(write_matches(self._log, pattern, unit))
 
@@ -287,11 +287,15 @@ class Snapshot(Inference):
         return self._table("journeys", "customer_id, started_at, journey_id")
 
     def feedback(self) -> ResultFrame:
-        """CSAT, NPS and CES by stage and touchpoint, each on its own scale."""
+        """CSAT, NPS and CES by stage and touchpoint, each on its own scale; raises QueryError for scores without a kind."""
+        check_feedback(self._log)
         return self._table("feedback", "score_kind, stage, touchpoint, score_max")
 
     def nps(self, by: str | None = None, score: str = "score") -> ResultFrame:
-        """The net promoter score with its interval, in all or by a column of the events."""
+        """The net promoter score with its interval, in all or by a column of the events; raises QueryError.
+
+        Without an answer the score is NULL; with fewer than two, whose spread is unknown, the interval is.
+        """
         return self._answer(write_nps(self._log, by, score))
 
     def sql(self, query: str) -> ResultFrame:
@@ -310,7 +314,7 @@ class Snapshot(Inference):
 
 
 def _as_list(given: Any) -> list[Any]:
-    return [given] if isinstance(given, str | int | Mapping) else list(given)
+    return list(given) if isinstance(given, Iterable) and not isinstance(given, str | Mapping) else [given]
 
 
 def _picture(name: str) -> Any:
@@ -367,7 +371,8 @@ def from_events(
 
     Needs columns of customer_id, occurred_at and touchpoint (name them where they are called otherwise); any other
     column can be used in steps, breakdowns and predicates. `session` names a column of the source's own sessions.
-    Times without a zone are UTC, numbers are seconds since 1970; equal times keep the order of the input; customer
+    `feedback` needs score (numbers) and score_kind (csat, nps or ces), of csat also score_min and score_max; `nps` needs
+    score. Times without a zone are UTC, numbers are seconds since 1970; equal times keep the order of the input; customer
     ids stay as given. `touchpoints` lists names that may occur though no event has them. Nothing is written outside
     a temporary folder. Raises SourceError, QueryError.
     """

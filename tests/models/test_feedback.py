@@ -70,6 +70,17 @@ def test_one_answer_has_no_normal_interval(lab: Lab) -> None:
     assert (row["score"], row["score_low"], row["score_high"]) == (4, None, None)
 
 
+def test_csat_without_a_scale_has_neither_score_nor_interval(lab: Lab) -> None:
+    """Which answers are the top ones is not known."""
+    lab.given(
+        "scored_events",
+        "event_id | score_kind | score | score_min | score_max | touchpoint | stage\ne1 | csat | 5 | | 5 | call |",
+    )
+    lab.build("feedback")
+    row = lab.rows("from feedback where touchpoint = 'call'")[0]
+    assert (row["response_count"], row["score"], row["score_low"], row["score_high"]) == (1, None, None, None)
+
+
 def test_scales_are_not_mixed(lab: Lab) -> None:
     """The same kind on two scales is two rows."""
     lab.given(

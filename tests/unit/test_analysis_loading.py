@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,12 @@ def test_times_are_utc_whatever_their_type(moment: Any) -> None:
     [
         (frame(("c", 1, "a"), ("c", None, "a")), "no time.*row 2"),
         (frame(("c", "yesterday", "a")), "no time.*row 1"),
+        (frame(("c", None, "a")), "1 event has no time"),
+        (frame(("c", 1, "a"), *[("c", None, "a")] * 2), "2 events have no time"),
         (frame(("c", 1_700_000_000_000, "a")), "no seconds"),
+        (frame(("c", 1e14, "a")), "no seconds"),
+        (frame(("c", -(10**18), "a")), "no seconds"),
+        (frame(("c", float("inf"), "a")), "no seconds"),
         (
             pd.DataFrame({"user": [1], "occurred_at": [1], "touchpoint": ["a"]}),
             "lack the column 'customer_id'",
@@ -137,6 +143,102 @@ def test_the_events_may_name_their_own_sessions() -> None:
         [1, "a", "a"],
         [2, "b", "c"],
     ]
+
+
+@pytest.mark.parametrize("session", ["visit", "VISIT"])
+def test_the_column_of_the_sessions_stays_readable(session: str) -> None:
+    """By its own name, in queries and breakdowns."""
+    snapshot = jm.from_events(
+        frame(("c", 0, "a", "s1"), ("c", 1, "a", "s2"), extra=("visit",)), session=session
+    )
+    assert snapshot.sql("select visit from events order by visit")["visit"].tolist() == ["s1", "s2"]
+    assert sorted(snapshot.funnel(["a"], unit="sessions", by="visit")["segment"]) == ["s1", "s2"]
+    assert len(snapshot.sessions()) == 2
+
+
+def test_a_column_of_sessions_that_is_not_there_is_an_error() -> None:
+    """Its name is told."""
+    with pytest.raises(SourceError, match="lack the column 'visit'"):
+        jm.from_events(frame(("c", 0, "a")), session="visit")
+
+
+@pytest.mark.parametrize("trait", ["channel", "initiator", "is_background", "event_name", "stage"])
+def test_a_column_without_values_changes_nothing(trait: str) -> None:
+    """A trait that some events lack loses none of their touchpoints, customers, days and steps."""
+    plain = frame(("c", 0, "a"), ("c", 1, "purchase"), ("d", 0, "a"), ("d", 90000, "b"))
+    kind = "boolean" if trait == "is_background" else "str"
+    empty = plain.assign(**{trait: pd.Series([None] * len(plain), dtype=kind)})
+    wanted, found = jm.from_events(plain), jm.from_events(empty)
+    for table in (
+        "customers", "sessions", "journeys", "journey_steps", "touchpoints", "transitions", "variants", "step_flow", "stage_funnel",
+        "stage_channels", "channel_contacts", "channel_switches", "kpi_daily", "feedback",
+    ):  # fmt: skip
+        query = f"select * from {table} order by all"
+        pd.testing.assert_frame_equal(found.sql(query), wanted.sql(query), check_dtype=False, obj=table)
+
+
+def test_ids_may_be_texts_beside_numbers_of_journeys() -> None:
+    """The funnel of stages counts customers and journeys in one table."""
+    rows = frame(("c", 0, "a"), ("c", 1, "b"), ("d", 0, "a"))
+    found = jm.from_events(rows, stages={"see": ["a"], "buy": ["b"]}, goal="b").sql(
+        "select unit, strict_entered from stage_funnel order by unit, stage_number"
+    )
+    assert found.values.tolist() == [["customers", 2], ["customers", 1], ["journeys", 2], ["journeys", 1]]
+
+
+def test_channels_may_be_numbers_or_missing() -> None:
+    """Every touchpoint is listed, under a channel that is a text."""
+    rows = frame(
+        ("c", 0, "a", 1), ("c", 1, "b", None), ("c", 2, "b", 2), ("c", 3, "b", 2), extra=("channel",)
+    )
+    found = jm.from_events(rows.astype({"channel": "Int64"})).sql(
+        "select touchpoint, channel, event_count from touchpoints order by touchpoint"
+    )
+    assert found.values.tolist() == [["a", "1", 1], ["b", "2", 3]]
+
+
+def test_a_text_among_numbers_is_an_error() -> None:
+    """The columns that have one are named, when what is derived of them is first needed."""
+    snapshot = jm.from_events(frame(("c", 0, "a", "12 EUR", 1.0), extra=("value", "score")))
+    with pytest.raises(SourceError, match="no numbers: value"):
+        snapshot.transitions()
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda j: j.next_steps([{"where": "true"}]), "is no touchpoint(.|\n)*name .text."),
+        (lambda j: j.next_steps(1000), 'write "1000"'),
+        (lambda j: j.paths_after(1000), 'write "1000"'),
+        (lambda j: j.flow(start=1000), 'write "1000"'),
+        (lambda j: j.match(1000), 'write "1000"'),
+        (lambda j: j.match(["a", "b"]), "write a -> b"),
+        (lambda j: j.funnel([1000]), 'name .text.(.|\n)*write "1000"'),
+        (lambda j: j.funnel(1.5), 'write "1.5"'),
+        (lambda j: j.funnel(None), "None is no step"),
+        (lambda j: j.funnel([{"where": 5}]), "5 is no predicate"),
+        (lambda j: j.funnel(["a"], window=6048000000000000), "too long(.|\n)*microseconds"),
+    ],
+)
+def test_what_is_of_another_type_says_what_to_write(ask: Callable[[Any], Any], message: str) -> None:
+    """Names are text, numbers too."""
+    with pytest.raises(QueryError, match=message):
+        ask(jm.from_events(frame(("c", 0, "a"), ("c", 1, "b"))))
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda j: j.funnel(["zz"]), lambda j: j.next_steps("zz"), lambda j: j.flow(start="zz"), lambda j: j.match("zz"),
+        lambda j: j.paths(start="zz"), lambda j: j.retention(entry="zz"), lambda j: j.predict_next("zz"),
+    ],
+)  # fmt: skip
+def test_a_warning_points_at_the_line_that_asked(ask: Callable[[Any], Any]) -> None:
+    """However deep in the package it is noticed, and once."""
+    with pytest.warns(UserWarning, match="nobody reached it") as caught:
+        ask(jm.from_events(frame(("c", 0, "a"), ("c", 1, "b"))))
+    told = [(one.filename, one.lineno) for one in caught if one.category is UserWarning]
+    assert told == [(__file__, ask.__code__.co_firstlineno)]
 
 
 def test_stages_can_list_their_touchpoints() -> None:

@@ -138,6 +138,103 @@ def test_paths_between_two_points() -> None:
     assert last["from_node"].tolist() == ["1_a"]
 
 
+def pages(*events: tuple[int, str], **options: Any) -> Any:
+    """A snapshot of one customer's pages at their seconds."""
+    frame = pd.DataFrame(
+        [("c", *event) for event in events], columns=["customer_id", "occurred_at", "touchpoint"]
+    )
+    return jm.from_events(frame, goal=None, **options)
+
+
+def moves(found: pd.DataFrame) -> list[list[Any]]:
+    """The nodes of each move, with the mean seconds between."""
+    return found[["from_node", "to_node", "mean_seconds"]].values.tolist()
+
+
+@pytest.mark.parametrize("repeats", ["keep", "collapse"])
+def test_a_run_of_one_touchpoint_takes_the_time_of_its_last_event(repeats: str) -> None:
+    """As PostHog counts (test_removes_duplicates), whether or not the log's journeys collapse repeats."""
+    snapshot = pages((0, "/1"), (20, "/1"), (60, "/2"), (80, "/2/"), (200, "/3"), repeats=repeats)
+    merged = [["1_/1", "2_/2", 60], ["2_/2", "3_/3", 120]]
+    assert moves(snapshot.paths()) == merged
+    assert moves(snapshot.paths(inactivity=120)) == merged
+    apart = snapshot.paths(inactivity=120, merge_repeats=False)
+    assert apart["mean_seconds"].tolist() == [20, 40, 20, 120]
+
+
+ROUTE = ((0, "/2"), (1, "/3/"), (3, "/4"), (7, "/5"), (15, "/about"), (31, "/x//"))
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"end": "/about/"}, ["/2", "/3", "/4", "/5", "/about"]),
+        ({"end": "/about"}, ["/2", "/3", "/4", "/5", "/about"]),
+        ({"start": "/3"}, ["/3", "/4", "/5", "/about", "/x/"]),
+        ({"start": "/5", "end": "/x/"}, ["/5", "/about", "/x/"]),
+        ({"end": "/4", "groups": "/[34]"}, ["/2", "/3", "/4"]),
+        ({"end": "/about", "groups": "/ab*"}, ["/2", "/3", "/4", "/5", "/ab*"]),
+        ({"end": "/ab*", "groups": "/ab*"}, ["/2", "/3", "/4", "/5", "/ab*"]),
+        ({"exclude": "/3"}, ["/2", "/4", "/5", "/about", "/x/"]),
+        ({"exclude": ["/3/", "/ab*"], "groups": ["/ab*"]}, ["/2", "/4", "/5", "/x/"]),
+        ({"where": "touchpoint not in ('/4', '/5')"}, ["/2", "/3", "/about", "/x/"]),
+        ({"where": {"touchpoint": "/3/"}}, ["/3"]),
+    ],
+)
+def test_touchpoints_of_paths_are_called_as_paths_show_them(
+    options: dict[str, Any], expected: list[str]
+) -> None:
+    """Given with a slash, without one, or by their group's name; what is left out is passed over."""
+    assert pages(*ROUTE).path_nodes(**options)["touchpoint"].tolist() == expected
+
+
+def test_a_path_is_split_where_what_remains_of_it_has_a_gap() -> None:
+    """Events are left out before paths are formed."""
+    snapshot = pages((0, "a"), (5, "b"), (10, "c"))
+    assert len(snapshot.paths(inactivity=5)) == 2
+    assert snapshot.paths(inactivity=5, exclude="b").empty
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        (5, [["1_/2", "2_/3", 1], ["2_/3", "3_/4", 2], ["3_/4", "4_/5", 4], ["4_/5", "5_/about", 8]]),
+        (4, [["1_/2", "2_/3", 1], ["2_/3", "3_...", 2], ["3_...", "4_/5", 4], ["4_/5", "5_/about", 8]]),
+        (3, [["1_/2", "2_...", 1], ["2_...", "3_/about", 14]]),
+        (2, [["1_/2", "2_...", 1], ["2_...", "3_/about", 14]]),
+        (1, []),
+    ],
+)
+def test_a_long_path_between_two_points_is_folded_in_the_middle(steps: int, expected: list[Any]) -> None:
+    """As PostHog folds (test_start_and_end): half the steps from either end, `...` at the time of the first folded one."""
+    snapshot = pages(*ROUTE)
+    found = snapshot.paths(steps, start="/2", end="/about")
+    assert moves(found) == expected
+    nodes = snapshot.path_nodes(steps, start="/2", end="/about")
+    assert nodes["node"].tolist() == ["1_/2", *(move[1] for move in expected)]
+    assert found.units["touchpoint"].tolist() == nodes["touchpoint"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"step": 3}, "no option 'step'(.|\n)*did you mean 'steps'"),
+        ({"steps": "many"}, "paths: steps: "),
+        ({"start": 5}, "paths: start: "),
+        ({"groups": 5}, "paths: groups: "),
+        ({"where": 5}, "5 is no predicate"),
+        ({"where": "pge = 1"}, "no column 'pge'"),
+        ({"end": "/abuot/"}, "did you mean '/about'"),
+        ({"exclude": ["/abuot"]}, "did you mean '/about'"),
+    ],
+)
+def test_what_is_no_question_about_paths_says_why(options: dict[str, Any], message: str) -> None:
+    """Options and touchpoints that are misspelt or of another type."""
+    for ask in (pages(*ROUTE).paths, pages(*ROUTE).path_nodes):
+        with pytest.raises(QueryError, match=message):
+            ask(**options)
+
+
 def test_nodes_of_paths_add_up() -> None:
     """Whoever arrives goes on or drops off."""
     found = log("abc", "ab", "a").path_nodes(2)
@@ -248,6 +345,40 @@ def test_patterns(pattern: str, expected: list[int]) -> None:
     assert found["is_match"].tolist() == [count > 0 for count in expected]
 
 
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("^.*$", [1, 1, 1]),
+        ("c?$", [0, 0, 0]),
+        ("b?$", [1, 1, 1]),
+        ("a -> c?", [1, 1, 2]),
+        ("^[^c]*$", [1, 0, 1]),
+    ],
+)
+def test_a_match_has_an_event(pattern: str, expected: list[int]) -> None:
+    """What could match no event counts only where it matches some."""
+    found = log("ab", "acb", "abab").match(pattern)
+    assert found["match_count"].tolist() == expected
+    assert found["is_match"].tolist() == [count > 0 for count in expected]
+
+
+@pytest.mark.parametrize("pattern", [".*", "a*", "^a?", "a{0,2} -> b*"])
+def test_a_pattern_that_needs_no_event_is_refused(pattern: str) -> None:
+    """It would match everything, and nothing."""
+    with pytest.raises(QueryError, match="may be left out"):
+        log("ab").match(pattern)
+
+
+@pytest.mark.parametrize("pattern", ["ad click cart", "ad click > cart", "ad click→cart", "ad click, cart*"])
+def test_a_forgotten_arrow_is_suggested(pattern: str) -> None:
+    """Known touchpoints one after another are several elements; a name in quotes is one."""
+    snapshot = pages((0, "ad click"), (1, "cart"))
+    with pytest.raises(QueryError, match="write ad click -> cart"):
+        snapshot.match(pattern)
+    with pytest.warns(UserWarning, match="nobody reached it"):
+        assert not snapshot.match('"ad click > cart"')["is_match"].any()
+
+
 @pytest.mark.parametrize("pattern", ["", "a ->", "a -> {2}", "[]", "a b*+"])
 def test_what_is_no_pattern_says_why(pattern: str) -> None:
     """An error shows the pattern and what an element is."""
@@ -266,6 +397,56 @@ def test_scores_of_another_scale_are_no_nps() -> None:
     rows = [{"customer_id": 1, "occurred_at": 1, "touchpoint": "survey", "score": 90}]
     with pytest.raises(QueryError, match="no NPS scale"):
         jm.from_events(rows).nps()
+
+
+def scored(*scores: Any, **columns: Any) -> Any:
+    """A snapshot with an answer a second, and further columns of one value or one an answer."""
+    frame = pd.DataFrame({"customer_id": 1, "occurred_at": range(len(scores)), "touchpoint": "survey",
+                          "score": list(scores), **columns})  # fmt: skip
+    return jm.from_events(frame)
+
+
+def test_an_interval_needs_two_answers() -> None:
+    """Nothing is known of the spread of one answer, and nothing at all without one."""
+    for scores, counted, score in (([9], 1, 100), ([None], 0, None)):
+        row = scored(*scores).nps().iloc[0]
+        assert row["response_count"] == counted
+        assert row["nps"] == score if counted else pd.isna(row["nps"])
+        assert row[["nps_low", "nps_high"]].isna().all()
+    assert scored(10, 0).nps()[["nps", "nps_low", "nps_high"]].values.tolist() == [[0, -100, 100]]
+
+
+@pytest.mark.parametrize(
+    ("score", "columns", "message"),
+    [
+        ("7", {"score_kind": "nps"}, "'score' has no numbers(.|\n)*VARCHAR"),
+        (7, {"score_kind": "nps", "score_max": "10"}, "'score_max' has no numbers"),
+        (7, {}, "no column score_kind"),
+        (7, {"score_kind": [None]}, "no score_kind beside"),
+        (7, {"score_kind": "NPS"}, "unknown 'NPS'"),
+    ],
+)
+def test_scores_that_no_feedback_can_be_counted_of_say_why(
+    score: Any, columns: dict[str, Any], message: str
+) -> None:
+    """Text, or answers of no kind, are not taken for an absence of answers."""
+    with pytest.raises(QueryError, match=message):
+        scored(score, **columns).feedback()
+
+
+def test_scores_without_a_kind_are_told() -> None:
+    """Where others have one, they are left out with a warning at the line that asked."""
+    snapshot = scored(9, 8, score_kind=["nps", None])
+    with pytest.warns(UserWarning, match="without a score_kind are left out: 1") as caught:
+        assert snapshot.feedback()["response_count"].tolist() == [1]
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("ask", [lambda j: j.nps(), lambda j: j.nps(by="touchpoint")])
+def test_a_text_is_no_score(ask: Any) -> None:
+    """An error names the column and its type."""
+    with pytest.raises(QueryError, match=r"'score' has no numbers(.|\n)*VARCHAR"):
+        ask(scored("7"))
 
 
 def test_feedback_belongs_to_the_touchpoint_before() -> None:

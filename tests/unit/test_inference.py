@@ -76,6 +76,8 @@ def test_a_segment_is_a_predicate_a_mapping_or_a_step(segment: Any, size: int) -
     [
         ("devise = 'm'", "did you mean 'device'"),
         ({"journeys": "stat = 'open'"}, "did you mean 'state'"),
+        ({"journeys": "is_converted"}, "did you mean state = 'converted'"),
+        ({"is_dropped_off": True}, "did you mean state = 'dropped_off'"),
         ("device = 'x'", "segment_a has no customers"),
         ("device in (select 1)", "may not use"),
         ("device = ", "no SQL predicate"),

@@ -23,11 +23,12 @@ def choose_ends(log: EventLog, from_: Any, to: Any) -> tuple[str, str] | str:
     own = f"{lower} in ({_listed(SELF)})"
     if "system" in log.columns and not log.is_loaded:
         own = f"({own} or system in ({_listed(WEB_SYSTEMS)}))"
-    mine = f"initiator = 'customer' and {own}" if "initiator" in log.columns else own
+    customers = "coalesce(initiator, 'customer') = 'customer'"
+    mine = f"{customers} and {own}" if "initiator" in log.columns else own
     called = f"{lower} in ({_listed(PERSONAL)})"
     if "initiator" in log.columns:
         log.require_columns(["initiator"])
-        called = f"initiator = 'customer' and {called}"
+        called = f"{customers} and {called}"
     start = f"coalesce({mine}, false)" if from_ is None else build_matcher(log, from_).sql
     end = f"coalesce({called}, false)" if to is None else build_matcher(log, to).sql
     for name, condition, option in (("of self-service", start, "from_"), ("with a person", end, "to")):

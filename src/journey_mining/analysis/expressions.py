@@ -31,7 +31,13 @@ def span_us(span: Span, name: str) -> int:
         if isinstance(span, bool):
             raise ValueError(span)
         length = timedelta(seconds=span) if isinstance(span, int | float) else _DURATION.validate_python(span)
-    except (ValidationError, ValueError, OverflowError) as error:
+    except OverflowError as error:
+        raise QueryError(
+            f"{name}: {span!r} seconds is too long.",
+            expected=f"at most {timedelta.max // timedelta(seconds=1):,} seconds",
+            fix="divide milliseconds by 1,000, microseconds by 1,000,000",
+        ) from error
+    except (ValidationError, ValueError) as error:
         raise QueryError(
             f"{name}: {span!r} is no duration.", expected="'7 days', '30 minutes', seconds or a timedelta"
         ) from error

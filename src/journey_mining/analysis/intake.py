@@ -28,6 +28,8 @@ RESERVED = {
     "occurred_us": "given_occurred_us", "event_ordinal": "given_event_ordinal", "local_date": "given_local_date",
 }  # fmt: skip
 """Given columns that carry the name of a derived one are kept under another name."""
+LATEST_SECONDS = 32_503_680_000
+"""The year 3000: numbers beyond are milliseconds or the like."""
 TRAITS = {
     "stage": "varchar", "channel": "varchar", "initiator": "varchar", "is_background": "boolean", "event_name": "varchar",
     "device": "varchar", "page_path": "varchar", "object_type": "varchar", "status": "varchar",
@@ -210,11 +212,16 @@ def _take_events(warehouse: Warehouse, given: Any, names: Mapping[str, str]) -> 
             found=", ".join(found),
             fix=f"name the columns: from_events(…, {KEYS[[*picked.values()].index('')]}='…')",
         )
+    session = names.get("session_id")
+    if session and session.lower() not in by_name:
+        raise SourceError(
+            f"The events lack the column '{session}', which session names.", found=", ".join(found)
+        )
     if relation.startswith("read_csv"):  # an id such as 007 is a text, whatever it looks like
         texts = {picked[key]: "VARCHAR" for key in ("customer_id", "touchpoint")}
         found = {**found, **texts}
         relation = f"{relation[:-1]}, types = {{{', '.join(f'{quoted(n)}: {quoted(t)}' for n, t in texts.items())}}})"
-    selected = _selected_columns(found, picked, names.get("session_id"))
+    selected = _selected_columns(found, picked, by_name[session.lower()] if session else None)
     warehouse.execute(
         f"create or replace table store.main.given_events as select row_number() over () as event_ordinal, "
         f"{', '.join(f'{sql} as {quoted_name(name)}' for name, sql in selected.items())} from {relation}"
@@ -235,10 +242,12 @@ def _selected_columns(
         "occurred_us": moment,
         "touchpoint": f"cast({quoted_name(picked['touchpoint'])} as varchar)",
     }
+    if session:
+        selected["session_hint"] = quoted_name(session)
     for name in found:
         if name in picked.values() and name.lower() not in KEYS:
             continue
-        kept = "session_hint" if name == session else RESERVED.get(name.lower(), name)
+        kept = RESERVED.get(name.lower(), name)
         if kept.lower() not in selected:
             selected[kept] = quoted_name(name)
     return selected
@@ -278,14 +287,18 @@ def _file_relation(path: Path) -> str:
 
 
 def _time_sql(column: str, kind: str) -> str:
-    """Microseconds UTC of a column: times without a zone are UTC, numbers are seconds since 1970."""
+    """Microseconds UTC of a column: times without a zone are UTC, numbers are seconds since 1970.
+
+    Numbers far beyond what is refused later are cut, since they would not fit.
+    """
     if kind == "TIMESTAMP WITH TIME ZONE":
         return f"epoch_us({column})"
     if kind.startswith("TIMESTAMP") or kind == "DATE":
         return f"epoch_us(cast({column} as timestamp))"
     if kind == "VARCHAR":
         return f"time_us({column}, 'UTC')"
-    return f"cast(round(cast({column} as decimal(28, 6)) * 1000000) as bigint)"
+    near = f"greatest(least({column}, {2 * LATEST_SECONDS}), {-2 * LATEST_SECONDS})"
+    return f"case when {column} is not null then cast(round(cast({near} as decimal(28, 6)) * 1000000) as bigint) end"
 
 
 def _check_times(warehouse: Warehouse, relation: str, column: str, kind: str) -> None:
@@ -294,12 +307,12 @@ def _check_times(warehouse: Warehouse, relation: str, column: str, kind: str) ->
     )[0]
     if row["n"]:
         raise SourceError(
-            f"{row['n']} events have no time in '{column}', the first in row {row['line']}.",
+            f"{row['n']} event{' has' if row['n'] == 1 else 's have'} no time in '{column}', the first in row {row['line']}.",
             expected="a timestamp, ISO 8601 text, or seconds since 1970",
             fix="mend or leave out these rows",
         )
     latest = warehouse.value("select max(abs(occurred_us)) from given_events")
-    if latest is not None and kind not in ("VARCHAR",) and int(latest) > 32_503_680_000_000_000:
+    if latest is not None and kind not in ("VARCHAR",) and int(latest) > LATEST_SECONDS * 1_000_000:
         raise SourceError(
             f"The numbers in '{column}' are no seconds since 1970.", fix="divide milliseconds by 1000"
         )
@@ -310,7 +323,7 @@ def build_stages(loaded: LoadedEvents) -> None:
     warehouse, stages = loaded.warehouse, loaded.rules.stages
     if stages is None and "stage" in loaded.columns:
         order = "select stage from given_events where stage is not null group by stage order by min(occurred_us), stage"
-        stages = [str(row["stage"]) for row in warehouse.rows(order)]
+        stages = [str(row["stage"]) for row in warehouse.rows(order)] or None
     warehouse.execute("create or replace table published.main.stages (stage varchar, stage_number integer)")
     warehouse.execute("create or replace table store.main.stage_members (touchpoint varchar, stage varchar)")
     chosen = list(DEFAULT_STAGES if stages is None else stages)
@@ -361,13 +374,30 @@ def build_signatures(loaded: LoadedEvents) -> None:
         else f"cast(null as {kind}) as {quoted_name(name)}"
         for name, kind in MEASURES.items()
     )
-    warehouse.execute(
-        "create or replace table store.main.staged_events as select g.event_ordinal as event_id, g.occurred_us, "
-        f"g.event_ordinal as sequence, g.customer_id as identity_key, k.signature_id, {measures} "
-        f"from given_events as g inner join kinds as k on {same} where g.customer_id is not null"
-    )
+    try:
+        warehouse.execute(
+            "create or replace table store.main.staged_events as select g.event_ordinal as event_id, g.occurred_us, "
+            f"g.event_ordinal as sequence, g.customer_id as identity_key, k.signature_id, {measures} "
+            f"from given_events as g inner join kinds as k on {same} where g.customer_id is not null"
+        )
+    except duckdb.ConversionException as error:
+        raise _tell_texts(warehouse, columns) from error
     for statement in _EMPTY_RULES:
         warehouse.execute(statement)
+
+
+def _tell_texts(warehouse: Warehouse, columns: Mapping[str, str]) -> SourceError:
+    """The error that names the columns of numbers that have something else in them."""
+    wrong = [
+        columns[name]
+        for name, kind in MEASURES.items()
+        if kind == "double" and name in columns
+        and warehouse.value(f"select count({quoted_name(name)}) > count(try_cast({quoted_name(name)} as double)) from given_events")
+    ]  # fmt: skip
+    return SourceError(
+        f"These columns have values that are no numbers: {', '.join(wrong)}.",
+        fix="mend the values, or give the columns other names",
+    )
 
 
 _EMPTY_RULES = (

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 import uuid
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Number
 from typing import Any
 
 import duckdb
@@ -169,13 +171,18 @@ class EventLog:
             return int(self.value(f"select epoch_us(timestamptz '{self.settings['cutoff_at']}')"))
         return int(self.value("select coalesce(max(occurred_us), 0) from events"))
 
-    def check_touchpoint(self, name: str) -> str:
-        """The name itself; raises QueryError naming the nearest touchpoints when no event has it.
+    def check_touchpoint(self, name: Any, renamed: list[str] | None = None) -> str:
+        """The name itself; raises QueryError naming the nearest touchpoints when no event has it, and for what is no text.
 
         In a log in memory an unknown name that resembles none is answered (nobody reached it) with a warning.
+        `renamed`: the names that count where a question calls touchpoints otherwise than the events do.
         """
-        known = self.touchpoints
-        if name in known or name in self.declared:
+        if not isinstance(name, str):
+            raise QueryError(
+                f"{name!r} is no touchpoint.", expected="a touchpoint's name (text)", fix=spell_as_text(name)
+            )
+        known = self.touchpoints if renamed is None else renamed
+        if name in known or (renamed is None and name in self.declared):
             return name
         near = nearest(name, known, NEAR if self.is_loaded else 0.4)
         if self.is_loaded:  # 'step 3' is no misspelt 'step 2'
@@ -188,7 +195,7 @@ class EventLog:
                 if near
                 else "name one of these",
             )
-        warnings.warn(f"No event has the touchpoint '{name}': nobody reached it.", UserWarning, stacklevel=6)
+        warn_caller(f"No event has the touchpoint '{name}': nobody reached it.")
         return name
 
     def check_stage(self, name: str) -> str:
@@ -201,6 +208,26 @@ class EventLog:
                 fix=f"did you mean '{near[0]}'?" if near else "name one of these",
             )
         return name
+
+
+def warn_caller(message: str) -> None:
+    """Warn at the line outside this package that asked."""
+    frame, level = sys._getframe(), 1
+    while (
+        frame.f_back is not None
+        and frame.f_globals.get("__name__", "").split(".")[0] == __name__.split(".")[0]
+    ):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, UserWarning, stacklevel=level)
+
+
+def spell_as_text(given: Any) -> str | None:
+    """What to write in the place of a number that stands for a name; None for what is no number.
+
+    >>> spell_as_text(1000)
+    'write "1000"'
+    """
+    return f'write "{given}"' if isinstance(given, Number) else None
 
 
 def nearest(name: str, known: Iterable[str], cutoff: float) -> list[str]:

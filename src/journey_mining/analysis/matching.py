@@ -4,23 +4,28 @@
     element  = thing quantifier?                    quantifier: * + ? {2} {1,3}
     thing    = name | "name" | [a|b] | [^a|b] | .   any of, none of, anything
 
-`->` means directly after. Repetition takes as few events as it can, and matches do not overlap. A unit's touchpoints (consecutive repeats
-are one where the log's journeys collapse them) become a text of one character each, and the pattern a regular expression of it.
+`->` means directly after. Repetition takes as few events as it can, and matches do not overlap. A match has at least
+one event, and a pattern of which every part may be left out, such as `.*`, is refused unless it must reach the last
+event: `^.*$` is a unit's whole sequence. A unit's touchpoints (consecutive repeats are one where the log's journeys
+collapse them) become a text of one character each, and the pattern a regular expression of it.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 from journey_mining.analysis.expressions import counted_events, unit_column, write_ordinal
-from journey_mining.analysis.log import MISSING, EventLog
+from journey_mining.analysis.log import MISSING, EventLog, spell_as_text
 from journey_mining.analysis.numbering import LIMIT
 from journey_mining.errors import QueryError
 from journey_mining.warehouse import quoted
 
 FIRST_CODE = 0x4E00
 """Code of the first touchpoint that a pattern names: a range of plain letters that regular expressions leave alone."""
+EXAMPLE = "cart -> [^purchase]* -> help"
 OTHER = chr(FIRST_CODE - 1)
 """Stands for every touchpoint that the pattern does not name."""
 _ELEMENT = re.compile(
@@ -37,15 +42,28 @@ class Pattern:
     regex: str
 
 
-def parse_pattern(log: EventLog, text: str) -> Pattern:
-    """The pattern; raises QueryError where it cannot be read, or names what no event has."""
+def parse_pattern(log: EventLog, text: Any) -> Pattern:
+    """The pattern; raises QueryError where it cannot be read, can match no event, or names what no event has."""
+    if not isinstance(text, str):
+        listed = f"write {' -> '.join(map(str, text))}" if isinstance(text, list | tuple) else None
+        raise QueryError(
+            f"{text!r} is no pattern.",
+            expected=f"a text, such as {EXAMPLE}",
+            fix=spell_as_text(text) or listed,
+        )
     body = text.strip()
     begins, ends = body.startswith("^"), body.endswith("$")
     body = body[1 if begins else 0 : len(body) - 1 if ends else len(body)].strip()
     if not body:
-        raise QueryError("The pattern is empty.", fix="write for example: cart -> [^purchase]* -> help")
+        raise QueryError("The pattern is empty.", fix=f"write for example: {EXAMPLE}")
     codes: dict[str, str] = {}
     parts = [_element(log, one.strip(), text, codes) for one in _ARROW.split(body)]
+    if not ends and re.fullmatch("".join(parts), ""):
+        raise QueryError(
+            "Every part of the pattern may be left out, so that no event need match.",
+            found=text,
+            fix=f"name a part that must be there, or match whole sequences: ^{body}$",
+        )
     regex = ("^" if begins else "") + "".join(parts) + ("$" if ends else "")
     return Pattern(codes, regex)
 
@@ -76,8 +94,29 @@ def _code(log: EventLog, name: str, text: str, codes: dict[str, str]) -> str:
         bare = bare[1:-1]
     if not bare:
         raise QueryError("A pattern names an empty touchpoint.", found=text)
+    if bare == name.strip() and bare not in (*log.touchpoints, *log.declared):
+        _check_arrows(bare, log.touchpoints, text)
     log.check_touchpoint(bare)
     return codes.setdefault(bare, chr(FIRST_CODE + len(codes)))
+
+
+def _check_arrows(name: str, known: Collection[str], text: str) -> None:
+    """Raise QueryError for an unknown name that is several known ones, with blanks or other arrows between them."""
+    names = _split_names([word for word in re.split(r"[\s>→,]+", name) if word], known)
+    if len(names) > 1:
+        raise QueryError(
+            f"No event has the touchpoint '{name}'.", found=text, fix=f"write {' -> '.join(names)}"
+        )
+
+
+def _split_names(words: list[str], known: Collection[str]) -> list[str]:
+    """The known names that the words make up, one after another; none where a word is left over."""
+    for end in range(len(words), 0, -1):
+        name = " ".join(words[:end])
+        following = _split_names(words[end:], known) if name in known else []
+        if name in known and (following or end == len(words)):
+            return [name, *following]
+    return []
 
 
 def write_matches(log: EventLog, text: str, unit: str) -> str:
@@ -88,6 +127,7 @@ def write_matches(log: EventLog, text: str, unit: str) -> str:
     collapses = log.settings.get("repeats") == "collapse"
     is_new = "place = 1 or number <> numbers[place - 1]" if collapses else "true"
     name = f"coalesce(touchpoint, {quoted(MISSING)})"
+    count = f"len(list_filter(regexp_extract_all(letters, {quoted(pattern.regex)}), lambda one: one <> ''))"
     return f"""with named as (
     select label, row_number() over (order by label) as number, {code} as letter
     from (select distinct {name} as label from events)
@@ -130,7 +170,7 @@ spelled as (
 
 select
     unit_id as {column},
-    regexp_matches(letters, {quoted(pattern.regex)}) as is_match,
-    len(list_filter(regexp_extract_all(letters, {quoted(pattern.regex)}), lambda one: one <> '')) as match_count
+    {count} > 0 as is_match,
+    {count} as match_count
 from spelled
 order by unit_id"""

@@ -155,13 +155,13 @@ def write_questions(log: EventLog) -> str:
         object_type,
         object_id,
         any_value(journey_id) as journey_id,
-        arg_min(touchpoint, (occurred_us, touchpoint)) filter (where initiator = 'customer') as touchpoint,
-        min(occurred_us) filter (where initiator = 'customer') as asked_us,
+        arg_min(touchpoint, (occurred_us, touchpoint)) filter (where coalesce(initiator, 'customer') = 'customer') as touchpoint,
+        min(occurred_us) filter (where coalesce(initiator, 'customer') = 'customer') as asked_us,
         list(occurred_us) filter (where initiator = 'company') as answers
     from events
     where object_id is not null and journey_id is not null and not coalesce(is_background, false){flagged}
     group by customer_id, object_type, object_id
-    having min(occurred_us) filter (where initiator = 'customer') is not null
+    having min(occurred_us) filter (where coalesce(initiator, 'customer') = 'customer') is not null
 ),
 
 answered as (

@@ -7,41 +7,63 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from journey_mining.analysis.expressions import (
-    Span,
     call_macro,
     check_choice,
     counted_events,
     event_order,
     span_us,
+    unit_column,
+    write_ordinal,
 )
 from journey_mining.analysis.log import MISSING, EventLog
+from journey_mining.analysis.predicates import build_predicate
 from journey_mining.analysis.sequences import seen_cte
 from journey_mining.errors import QueryError
-from journey_mining.parameters import Parameters
+from journey_mining.parameters import Parameters, check_asked
 from journey_mining.warehouse import quoted
 
 SEPARATOR = " > "
+FOLDED = "..."
+"""Stands for the middle of a path that is longer than what is shown of it."""
 
 
 class PathQuestion(Parameters):
     """Which paths are looked at."""
 
     steps: int = 5
-    """Steps shown of each path."""
+    """Steps shown of each path: the first ones, with an end alone the last ones. With both a start and an end a longer
+    path shows half of them (rounded down) from either end, and between them one step `...` at the time of the first
+    step that it stands for, as PostHog does."""
     start: str | None = None
-    """Paths begin at their first event of this touchpoint; others are left out."""
+    """Paths begin at their first event of this touchpoint, called as paths show it; others are left out."""
     end: str | None = None
     """Paths end at the first event of this touchpoint (after the start); others are left out."""
+    exclude: tuple[str, ...] = ()
+    """Touchpoints, called as paths show them, whose events are left out before paths are formed."""
+    where: Any = None
+    """Predicate over columns of the events, or a mapping column -> value; other events are left out, as by `exclude`."""
     inactivity: Any = None
-    """Split a customer's events at gaps of this length; None: the snapshot's own sessions."""
+    """Split a customer's events that are not left out at gaps of this length; None: the snapshot's own sessions."""
     boundary: str = "over"
     """over: a longer gap splits; at: a gap of exactly this length splits too."""
     merge_repeats: bool = True
-    """Consecutive events of one touchpoint are one step."""
+    """Consecutive events of one touchpoint are one step, at the time of the last of them (as PostHog has it), so that
+    the seconds of a path's moves add up to the time after its first step. Without a gap that is given (inactivity), a
+    log that collapses repeats merges them in any case."""
     groups: tuple[str, ...] = ()
     """Patterns with * for anything: touchpoints that contain one are called by the pattern."""
     strip_slash: bool = True
-    """/cart/ and /cart are one touchpoint."""
+    """/cart/ and /cart are one touchpoint: one slash at the end goes, unless the name is that slash."""
+
+    @property
+    def last_step(self) -> int:
+        """The last step that a path may show: a folded path of an even number of steps has one more."""
+        return max(self.steps, self.steps // 2 * 2 + 1) if self.folds else self.steps
+
+    @property
+    def folds(self) -> bool:
+        """Whether paths that are too long lose their middle."""
+        return self.start is not None and self.end is not None and self.steps > 1
 
 
 def write_path_moves(log: EventLog, question: PathQuestion) -> str:
@@ -59,7 +81,7 @@ select
     avg(next_gap_us) / 1000000.0 as mean_seconds,
     median(next_gap_us) / 1000000.0 as median_seconds
 from walked
-where step_number < {question.steps}
+where step_number < {question.last_step}
     and next_touchpoint is not null
 group by step_number, touchpoint, next_touchpoint
 order by step_number, path_count desc, from_touchpoint, to_touchpoint"""
@@ -81,7 +103,7 @@ select
     {call_macro("wilson_low", "count(*) - count(next_touchpoint)", "count(*)")} as drop_off_rate_low,
     {call_macro("wilson_high", "count(*) - count(next_touchpoint)", "count(*)")} as drop_off_rate_high
 from walked
-where step_number <= {question.steps}
+where step_number <= {question.last_step}
 group by step_number, touchpoint
 order by step_number, arrived desc, touchpoint"""
 
@@ -92,7 +114,7 @@ def write_path_customers(log: EventLog, question: PathQuestion) -> str:
 
 select path_id, customer_id, step_number, touchpoint, next_touchpoint
 from walked
-where step_number <= {question.steps}
+where step_number <= {question.last_step}
 order by path_id, step_number"""
 
 
@@ -100,15 +122,16 @@ def _path_ctes(log: EventLog, question: PathQuestion) -> str:
     check_choice("boundary", question.boundary, ("over", "at"))
     if question.steps < 1:
         raise QueryError("steps: at least one step must be shown.", found=str(question.steps))
-    merged = (
-        "qualify touchpoint is distinct from lag(touchpoint) over (partition by path_id order by position)"
-    )
+    merges = question.merge_repeats
+    if question.inactivity is None and log.settings.get("repeats") == "collapse":
+        merges = True
+    merged = "touchpoint is distinct from lead(touchpoint) over (partition by path_id order by position)"
     return f"""{_split_ctes(log, question)},
 
 merged as (
     select *
     from split
-    {merged if question.merge_repeats else ""}
+    {f"qualify {merged}" if merges else ""}
 ),
 
 numbered as (
@@ -116,27 +139,32 @@ numbered as (
     from merged
 ),
 
-{_cut_cte(log, question)},
+{_cut_cte(question)},
 
 walked as (
     select
         *,
         row_number() over along as step_number,
         lead(touchpoint) over along as next_touchpoint,
-        lead(gap_us) over along as next_gap_us
+        lead(us) over along - us as next_gap_us
     from cut
     window along as (partition by path_id order by number)
 )"""
 
 
 def _split_ctes(log: EventLog, question: PathQuestion) -> str:
-    name = _named_sql(question)
+    """The CTE `split`: the events that count, by path_id and position."""
+    name = f"coalesce({_named_sql(question)}, {quoted(MISSING)})"
     if question.inactivity is None:
-        return f"""{seen_cte(log, "sessions", name)},
-
-split as (
-    select *, unit_id as path_id
-    from seen
+        return f"""split as (
+    select
+        {unit_column(log, "sessions")} as path_id,
+        customer_id,
+        {name} as touchpoint,
+        occurred_us as us,
+        {write_ordinal(log)} as position
+    from events
+    where {_kept_sql(log, question, "sessions", name)}
 )"""
     compare = ">" if question.boundary == "over" else ">="
     limit = span_us(question.inactivity, "inactivity")
@@ -144,12 +172,12 @@ split as (
     return f"""gaps as (
     select
         customer_id,
-        coalesce({name}, {quoted(MISSING)}) as touchpoint,
+        {name} as touchpoint,
         occurred_us as us,
         occurred_us - lag(occurred_us) over (partition by customer_id order by {order}) as gap_us,
         row_number() over (order by customer_id, {order}) as position
     from events
-    where {counted_events(log, "customers")}
+    where {_kept_sql(log, question, "customers", name)}
 ),
 
 split as (
@@ -162,12 +190,20 @@ split as (
 )"""
 
 
+def _kept_sql(log: EventLog, question: PathQuestion, unit: str, name: str) -> str:
+    """The condition on the events that paths are formed of; `name` is an event's touchpoint as paths show it."""
+    kept = [counted_events(log, unit)]
+    if question.where is not None:
+        kept.append(build_predicate(log, question.where))
+    if question.exclude:
+        kept.append(f"{name} not in ({', '.join(map(quoted, question.exclude))})")
+    return " and ".join(kept)
+
+
 def _named_sql(question: PathQuestion) -> str:
     name = "touchpoint"
     if question.strip_slash:
-        name = (
-            "case when length(touchpoint) > 1 then regexp_replace(touchpoint, '/+$', '') else touchpoint end"
-        )
+        name = "case when touchpoint like '_%/' then left(touchpoint, -1) else touchpoint end"
     if not question.groups:
         return name
     cases = " ".join(
@@ -178,20 +214,23 @@ def _named_sql(question: PathQuestion) -> str:
     return f"case {cases} else {name} end"
 
 
-def _cut_cte(log: EventLog, question: PathQuestion) -> str:
+def _cut_cte(question: PathQuestion) -> str:
     """The part of each path between its start and end points."""
-    if question.start is None and question.end is None:
+    start, end, steps = question.start, question.end, question.steps
+    if start is None and end is None:
         return "cut as (\n    select *\n    from numbered\n)"
-    for name in (question.start, question.end):
-        if name is not None and name not in question.groups:
-            log.check_touchpoint(name)
-    first = f"min(case when touchpoint = {quoted(question.start)} then number end)" if question.start else "1"
-    ends = f"touchpoint = {quoted(question.end)}" if question.end else "true"
-    last = f"min(case when {ends} and number >= coalesce(first_number, 0) then number end)"
-    last = last if question.end else "max(number)"
-    low = "first_number" if question.start else f"last_number - {question.steps} + 1"
+    first, last = "1", "max(number)"
+    if start is not None:
+        first = f"min(case when touchpoint = {quoted(start)} then number end) over (partition by path_id)"
+    if end is not None:
+        last = f"min(case when touchpoint = {quoted(end)} and number >= coalesce(first_number, 0) then number end)"
+    low = "first_number" if start is not None else f"last_number - {steps} + 1"
+    middle = "false"
+    if question.folds:
+        half = steps // 2
+        middle = f"last_number - first_number >= {steps} and number between first_number + {half} and last_number - {half}"
     return f"""begun as (
-    select *, {first}{" over (partition by path_id)" if question.start else ""} as first_number
+    select *, {first} as first_number
     from numbered
 ),
 
@@ -200,10 +239,16 @@ ended as (
     from begun
 ),
 
-cut as (
-    select *
+placed as (
+    select *, {middle} as is_folded
     from ended
     where number between {low} and last_number
+),
+
+cut as (
+    select * replace (case when is_folded then {quoted(FOLDED)} else touchpoint end as touchpoint)
+    from placed
+    where not is_folded or number = first_number + {steps // 2}
 )"""
 
 
@@ -296,10 +341,34 @@ def clean_path(path: str, transformation: str, name: str = "Direct") -> str:
     return SEPARATOR.join(kept)
 
 
-def ask_paths(**asked: Any) -> PathQuestion:
-    """The question; a single group may be given as a text."""
-    groups: str | Sequence[str] = asked.pop("groups", ())
-    inactivity: Span | None = asked.get("inactivity")
-    return PathQuestion(
-        groups=(groups,) if isinstance(groups, str) else tuple(groups), **{**asked, "inactivity": inactivity}
-    )
+def ask_paths(log: EventLog, **asked: Any) -> PathQuestion:
+    """The checked question, its touchpoints called as paths show them; raises QueryError.
+
+    A single group or touchpoint to exclude may be given as a text.
+    """
+    asked.update({name: _as_texts(asked[name]) for name in {"groups", "exclude"} & asked.keys()})
+    question = check_asked(PathQuestion, "paths", asked)
+    given = [name for name in (question.start, question.end, *question.exclude) if name is not None]
+    if not given:
+        return question
+    known = sorted({*_show_names(log, question, [*log.touchpoints, *log.declared])})
+    shown = {}
+    for name, called in zip(given, _show_names(log, question, given), strict=True):
+        is_shown = name in known or name in question.groups
+        shown[name] = log.check_touchpoint(name if is_shown else called, known)
+    ends = {name: shown.get(getattr(question, name)) for name in ("start", "end")}
+    return question.model_copy(update={**ends, "exclude": tuple(shown[name] for name in question.exclude)})
+
+
+def _as_texts(given: Any) -> Any:
+    """A tuple where a text or several are given."""
+    if isinstance(given, str):
+        return (given,)
+    return tuple(given) if isinstance(given, Iterable) else given
+
+
+def _show_names(log: EventLog, question: PathQuestion, names: Sequence[str]) -> list[str]:
+    """The names as paths show them, in their order."""
+    query = f"select {_named_sql(question)} from (select unnest(cast($names as varchar[])) as touchpoint)"
+    rows = log.connection.execute(query, {"names": list(names)}).fetchall()
+    return [str(shown) for (shown,) in rows]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from journey_mining.analysis.log import EventLog
+from journey_mining.analysis.log import EventLog, spell_as_text
 from journey_mining.errors import QueryError
 from journey_mining.warehouse import quoted, quoted_name
 
@@ -39,7 +39,8 @@ def build_matcher(log: EventLog, given: Any) -> Matcher:
     if not isinstance(condition, Mapping) or not set(condition) & set(KEYS[:3]):
         raise QueryError(
             f"{given!r} is no step.",
-            expected='a touchpoint, {"stage": name} or {"where": "SQL predicate"}',
+            expected='a touchpoint\'s name (text), {"stage": name} or {"where": "SQL predicate"}',
+            fix=spell_as_text(given),
         )
     if unknown := condition.keys() - set(KEYS):
         raise QueryError(f"A step has no '{sorted(unknown)[0]}'.", expected="one of " + ", ".join(KEYS))
@@ -74,6 +75,10 @@ def build_predicate(
         check(predicate)
         parts = [_equality(column, value) for column, value in predicate.items()]
         return f"({' and '.join(parts)})" if parts else "true"
+    if not isinstance(predicate, str):
+        raise QueryError(
+            f"{predicate!r} is no predicate.", expected="SQL, such as channel = 'email', or {column: value}"
+        )
     from journey_mining.analysis.sql_texts import spell_predicate
 
     return spell_predicate(predicate, check)

@@ -12,6 +12,8 @@ from journey_mining.analysis.sql_texts import list_columns
 from journey_mining.errors import QueryError
 
 TABLES = ("customers", "journeys", "events")
+STATES = ("converted", "dropped_off")
+"""States of a journey that may be taken for columns; whether it is open is one."""
 _AMOUNTS = {
     "sessions": "sum(session_count)",
     "journeys": "count(journey_id)",
@@ -37,12 +39,12 @@ def write_segment(log: EventLog, given: str | Mapping[str, Any]) -> str:
     if not names or not table:
         known = sorted(set().union(*(_columns(log, one) for one in TABLES)))
         unknown = [name for name in names if name.lower() not in known]
-        near = difflib.get_close_matches(unknown[0].lower(), known, 1, 0.6) if unknown else []
         raise QueryError(
             f"No table has the column '{unknown[0]}'." if unknown else "No table has all these columns.",
             found=str(given),
             expected="columns of customers, of journeys or of events",
-            fix=f"did you mean '{near[0]}'?" if near else 'name tables: {"journeys": "…", "events": "…"}',
+            fix=(_suggest(unknown[0], known) if unknown else None)
+            or 'name tables: {"journeys": "…", "events": "…"}',
         )
     return _belongs(log, table, given)
 
@@ -161,11 +163,10 @@ def _belongs(log: EventLog, table: str, predicate: str | Mapping[str, Any]) -> s
     def check(names: Iterable[str]) -> None:
         for name in names:
             if name.lower() not in known:
-                near = difflib.get_close_matches(name.lower(), sorted(known), 1, 0.6)
                 raise QueryError(
                     f"The table {table} has no column '{name}'.",
                     expected=", ".join(sorted(known)),
-                    fix=f"did you mean '{near[0]}'?" if near else "name one of these",
+                    fix=_suggest(name, known) or "name one of these",
                 )
         if table == "events":
             log.require_columns(names)
@@ -173,6 +174,15 @@ def _belongs(log: EventLog, table: str, predicate: str | Mapping[str, Any]) -> s
     where = build_predicate(log, predicate, check)
     log.require(table)
     return f"customer_id in (select customer_id from {table} where {where})"
+
+
+def _suggest(name: str, known: Iterable[str]) -> str | None:
+    """What may have been meant by an unknown column: a journey's state, or the column of the nearest name."""
+    state = name.lower().removeprefix("is_")
+    if state in STATES and "state" in known:
+        return f"did you mean state = '{state}'?"
+    near = difflib.get_close_matches(name.lower(), sorted(known), 1, 0.6)
+    return f"did you mean '{near[0]}'?" if near else None
 
 
 def _columns(log: EventLog, table: str) -> set[str]:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from journey_mining.analysis import credit
 from journey_mining.analysis.credit import write_credit
@@ -25,7 +25,7 @@ from journey_mining.mining.attribution import (
 from journey_mining.mining.markov import MAX_ORDER
 from journey_mining.mining.paths import Paths
 from journey_mining.mining.statistics import Resampling
-from journey_mining.parameters import Parameters
+from journey_mining.parameters import Parameters, check_asked
 
 COLUMNS = ["conversions", "value", "share", "low", "high", "removal_effect", "sampling_error"]
 
@@ -68,12 +68,7 @@ class CreditQuestion(Parameters):
 
 def ask_credit(**asked: Any) -> CreditQuestion:
     """The checked question; raises QueryError."""
-    try:
-        return CreditQuestion.model_validate(asked)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(str(part) for part in problem["loc"])
-        raise QueryError(f"attribution: {where}: {problem['msg']}.", fix="correct the value") from error
+    return check_asked(CreditQuestion, "attribution", asked)
 
 
 def credit_log(log: EventLog, question: CreditQuestion) -> tuple[pd.DataFrame, str]:

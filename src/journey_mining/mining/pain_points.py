@@ -16,16 +16,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from journey_mining.analysis.expressions import Span, span_us
 from journey_mining.analysis.incidents import write_occasions
 from journey_mining.analysis.log import EventLog
 from journey_mining.analysis.passages import OTHER, write_trials, write_ways
-from journey_mining.errors import QueryError
 from journey_mining.mining.incidents import estimate_incidents
 from journey_mining.mining.statistics import difference_intervals, exact_p_values, find_discoveries
-from journey_mining.parameters import Parameters
+from journey_mining.parameters import Parameters, check_asked
 
 FlagArray = NDArray[np.bool_]
 PAIN, DELIGHT, INCIDENT = "pain point", "moment of delight", "incident"
@@ -280,9 +279,4 @@ def _drop_doubles(found: pd.DataFrame) -> pd.DataFrame:
 
 def ask_rules(asked: Mapping[str, Any]) -> PainRules:
     """The checked rules; raises QueryError."""
-    try:
-        return PainRules.model_validate(dict(asked))
-    except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(str(part) for part in problem["loc"])
-        raise QueryError(f"pain points: {where}: {problem['msg']}.", fix="correct the value") from error
+    return check_asked(PainRules, "pain points", asked)
