@@ -6,6 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
 import pytest
 
 from journey_mining.config import load_config
@@ -165,6 +168,31 @@ def test_lookup_that_vanishes_leaves_the_ledger_and_may_come_back(tmp_path: Path
     assert home.files() == {
         "deal_contact.csv": ("lookup", 1, 0, 0), "deal_stage.csv": ("read", 1, 1, 0), "form.csv": ("read", 1, 1, 0),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("place", [100, 2_000, -2_000])
+def test_a_broken_page_costs_its_file_and_nothing_else(tmp_path: Path, place: int) -> None:
+    """Wherever it is, even in one of several row groups, nothing of the file is read, and all of the others is."""
+    home = Home(tmp_path, "{system: table, path: export/}")
+    home.write("a.csv", visits("c1"))
+    names = [f"{number}@example.com" for number in range(1, 401)]
+    table = pacsv.read_csv(pa.py_buffer(visits(*names).encode()))
+    for name in ("b.parquet", "c.parquet"):
+        pq.write_table(
+            table.slice(0 if name == "b.parquet" else 398), tmp_path / "export" / name, row_group_size=200
+        )
+    path = tmp_path / "export" / "b.parquet"
+    content = bytearray(path.read_bytes())
+    place %= len(content)
+    content[place : place + 80] = b"\xff" * 80
+    path.write_bytes(content)
+    home.run()
+    assert home.files() == {
+        "a.csv": ("read", 1, 1, 0), "b.parquet": ("damaged", 1, 0, 0), "c.parquet": ("read", 2, 2, 0),
+    }  # fmt: skip
+    (row,) = home.warehouse.rows("select line, reason, byte_count from quarantine")
+    reason = "not readable as Parquet: some of its data is broken"
+    assert row == {"line": 0, "reason": reason, "byte_count": len(content)}
 
 
 def test_source_without_any_table_is_an_error(tmp_path: Path) -> None:

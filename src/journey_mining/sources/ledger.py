@@ -22,7 +22,7 @@ from journey_mining.sources.containment import require_contained
 from journey_mining.sources.keys import Pads
 from journey_mining.sources.load import Batch, LoadedFile, load_batch
 from journey_mining.sources.presets import Preset, load_preset
-from journey_mining.sources.shapes import Shape, find_shape
+from journey_mining.sources.shapes import Shape, find_whole_shape
 from journey_mining.warehouse import Warehouse
 
 _BATCH_BYTES = 2 << 30
@@ -140,7 +140,9 @@ def read_sources(
         found = find_files(config, name, source)
         with warehouse.transaction():
             fresh, gone = _settle_known(warehouse, name, found, totals, retry_quarantine, name in again)
-            shape_of = cache(partial(find_shape, source=source, preset=preset))
+            shape_of = cache(
+                partial(find_whole_shape, source=source, preset=preset, connection=warehouse.connection)
+            )
             fresh += _withdraw_joined(warehouse, config, name, found, fresh, gone, totals, shape_of)
             files = _read_fresh(warehouse, config, pads, name, fresh, totals, shape_of)
             _require_recognised(warehouse, config, name, preset, files)
