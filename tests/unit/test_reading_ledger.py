@@ -202,3 +202,29 @@ def test_source_without_any_table_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"owner\.csv is not a table of zendesk") as raised:
         home.run()
     assert "owner_id, name" in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["hello", csv_text({"owner_id": 1, "name": "x"})])
+def test_a_stranger_that_comes_later_stops_nothing(tmp_path: Path, text: str) -> None:
+    """In the night when it comes it is what it would be in a rebuild: unrecognised, beside the files that were read."""
+    home = Home(tmp_path, "{system: table, path: export/}")
+    home.write("a.csv", visits("c1"))
+    home.run()
+    home.write("b.txt", text)
+    home.run()
+    assert home.files() == {"a.csv": ("read", 1, 1, 0), "b.txt": ("unrecognised", 0, 0, 0)}
+    (tmp_path / "export" / "a.csv").unlink()
+    home.write("c.txt", text)
+    home.run()
+    assert home.files()["a.csv"] == ("vanished", 1, 1, 0)
+
+
+def test_the_only_file_that_becomes_a_stranger_is_an_error(tmp_path: Path) -> None:
+    """A source that has nothing else any more is told of, as in a rebuild, and what it held stays."""
+    home = Home(tmp_path, "{system: table, path: export/}")
+    home.write("a.csv", visits("c1"))
+    home.run()
+    home.write("a.csv", csv_text({"owner_id": 1, "name": "x"}))
+    with pytest.raises(SourceError, match=r"a\.csv lacks the columns 'customer_id'"):
+        home.run()
+    assert home.files() == {"a.csv": ("read", 1, 1, 0)}
