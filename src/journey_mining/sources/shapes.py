@@ -48,6 +48,8 @@ class Shape:
     """Why nothing of the file can be read."""
     is_quoted: bool = True
     """False: quotes of a CSV file are plain characters."""
+    ends_in_return: bool = False
+    """True: the rows of a CSV file end in a carriage return alone, as old spreadsheets write them."""
     is_paged: bool = False
     """True: a JSON file of several documents, one a line."""
 
@@ -193,6 +195,7 @@ def _csv_shape(head: bytes, source: Source, preset: Preset) -> Shape:
             is_quoted=table.delimiter != "\t",
         )
     delimiter = source.delimiter or _delimiter(rows_text)
+    ends_in_return = _ends_in_return(rows_text, delimiter)
     rows = _first_rows(rows_text, delimiter)
     header = rows[0] if rows else []
     if len(header) > MAX_COLUMNS:
@@ -205,7 +208,26 @@ def _csv_shape(head: bytes, source: Source, preset: Preset) -> Shape:
     if marker and len(rows) > extra and any(re.match(marker, cell) for cell in rows[extra]):
         extra += 1
     header_text = "\n".join("\t".join(row) for row in rows[1:extra])
-    return Shape("csv", name, columns, delimiter=delimiter, header_records=extra, header_text=header_text)
+    return Shape(
+        "csv",
+        name,
+        columns,
+        delimiter=delimiter,
+        header_records=extra,
+        header_text=header_text,
+        ends_in_return=ends_in_return,
+    )
+
+
+def _ends_in_return(text: str, delimiter: str) -> bool:
+    """Whether the first row ends in a carriage return that no line feed follows."""
+    lines = io.StringIO(text, newline="")
+    try:
+        next((row for row in csv.reader(lines, delimiter=delimiter) if row), None)
+    except csv.Error:
+        return False
+    end = lines.tell()
+    return text[:end].endswith("\r") and not text[end:].lstrip("\r").startswith("\n")
 
 
 def _first_rows(text: str, delimiter: str) -> list[list[str]]:
@@ -223,7 +245,7 @@ def _fits_bare(text: str, table: Table) -> bool:
 
 
 def _delimiter(text: str) -> str:
-    header = text.split("\n", 1)[0]
+    header = re.split("[\r\n]", text, maxsplit=1)[0]
     return max((",", ";", "\t", "|"), key=header.count)
 
 
