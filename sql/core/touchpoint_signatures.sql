@@ -28,13 +28,13 @@ named as (
         r.stage as rule_stage,
         r.channel as rule_channel,
         r.is_background as rule_background,
-        case
+        touchpoint_of(case
             when r.touchpoint is not null then r.touchpoint
             when s.given_touchpoint is not null then s.given_touchpoint
             when s.event_name in ('page_view', 'page view', 'pageview', 'screen_view') and s.page_path is not null
                 then 'page ' || regexp_extract(s.page_path, '^(/[^/]*(?:/[^/]*)?)', 1)
             else s.event_name
-        end as touchpoint
+        end) as touchpoint
     from signatures as s
     inner join seen as e on s.signature_id = e.signature_id
     left join matched_rules as m on s.signature_id = m.signature_id

@@ -1,3 +1,10 @@
+-- What a touchpoint's name is, and what its words tell.
+
+-- Names between double underscores (__start__, __end__, ...) are those of the boundaries that transitions and flows
+-- have beside touchpoints: an event of such a name would be counted as one of them.
+create or replace temp macro touchpoint_of(name) as
+    case when name like '/_/_%/_/_' escape '/' then name || ' (event)' else name end;
+
 -- Without a rule the words of a touchpoint's name tell its stage; the more specific stage wins.
 
 create or replace temp macro stage_of_words(words) as

@@ -37,7 +37,7 @@ create or replace temp macro templated_path(path) as
         )
     end;
 
-create or replace temp macro page_path_of(address) as templated_path(url_path(address));
+create or replace temp macro page_path_of(address) as shortened(templated_path(url_path(address)));
 
 create or replace temp macro query_value(address, parameter) as
     nullif(url_decode(replace(regexp_extract(address, '[?&]' || parameter || '=([^&#]*)', 1), '+', ' ')), '');

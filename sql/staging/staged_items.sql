@@ -82,7 +82,7 @@ select
     object_id_of(d.object_type, d.object_id, $row_key) as object_id,
     pseudonym_of('actor', d.actor, $row_key) as actor,
     d."value",
-    d.currency,
+    label_of(d.currency) as currency,
     d.score,
     d.score_kind,
     d.score_min,

@@ -78,6 +78,11 @@ def check(config_path: Path, as_json: bool) -> None:
         for f in found
     ]
     _print_table(("source", "system", "files", "bytes", "tables"), rows)
+    for f in found:
+        for path, other in f["read_before"].items():
+            click.echo(
+                f"warning: {path} is read by the sources {other} and {f['source']}: the events that both find count twice."
+            )
     click.echo("The configuration is valid.")
 
 

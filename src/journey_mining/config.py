@@ -41,8 +41,15 @@ def _check_name(name: str) -> str:
     return name
 
 
+def _check_touchpoint(name: str) -> str:
+    if re.fullmatch("__.*__", name, re.DOTALL):
+        raise ValueError("names between double underscores are those of boundaries, such as __start__")
+    return name
+
+
 Zone = Annotated[str, AfterValidator(_check_zone)]
 Name = Annotated[str, AfterValidator(_check_name)]
+TouchpointName = Annotated[str, AfterValidator(_check_touchpoint)]
 
 
 class Source(Parameters):
@@ -92,7 +99,7 @@ class Journeys(Parameters):
     """goal: the journey also ends at the goal."""
     repeats: Literal["collapse", "keep"] | None = None
     """Consecutive repeats of a touchpoint: one step, or a step each. Default: keep when expiry is never."""
-    steps: list[str] = Field([])
+    steps: list[TouchpointName] = Field([])
     """Background touchpoints that count as steps all the same."""
 
     @property
@@ -117,7 +124,7 @@ class Identity(Parameters):
 class Touchpoint(Parameters):
     """A rule that names events: the first rule whose predicate holds wins."""
 
-    name: str = Field(min_length=1)
+    name: TouchpointName = Field(min_length=1)
     """The touchpoint."""
     when: str
     """A SQL predicate over the event's signature (source, system, event_name, page_path, channel, ...)."""
@@ -201,7 +208,7 @@ class Config(Parameters):
     """Folder of snapshots and private state, relative to journey.yaml."""
     timezone: Zone = "UTC"
     """Zone of local dates in the report."""
-    goal: str | None = "purchase"
+    goal: TouchpointName | None = "purchase"
     """Touchpoint (or, where there is none of that name, stage) that converts a journey."""
     sources: dict[Name, Source] = Field(min_length=1)
     """Inputs by name; the order is the precedence among events of equal time."""

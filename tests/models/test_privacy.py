@@ -75,6 +75,23 @@ def test_people_leave_labels(lab: Lab, label: str) -> None:
     assert lab.warehouse.value("select label_of($label)", {"label": label}) == CLEANED[label]
 
 
+LONG = {
+    "x" * 31 + " y" * 84 + "z": "x" * 31 + " y" * 84 + "z",
+    "é " * 101: "é " * 99 + "é…",
+    "\n" * 1_000_000: "\n" * 199 + "…",
+    "a b " * 48 + "anna@shop.example called": "a b " * 48 + ":email …",
+    "a@b.c " * 40: ":email " * 28 + ":em…",
+}
+"""Label -> what is written: of 200 characters all, of more the first 199, cut after what names people has gone."""
+
+
+@pytest.mark.parametrize("label", LONG, ids=range(len(LONG)))
+def test_a_label_has_200_characters_at_most(lab: Lab, label: str) -> None:
+    """An ellipsis stands for the rest."""
+    assert lab.warehouse.value("select label_of($label)", {"label": label}) == LONG[label]
+    assert len(LONG[label]) == 200
+
+
 @pytest.mark.parametrize("address", PATHS)
 def test_people_leave_paths(lab: Lab, address: str) -> None:
     """A segment that may name a person is :id, whatever its spelling; ordinary segments stay."""
@@ -96,6 +113,28 @@ def test_every_column_that_is_written_is_cleaned(lab: Lab) -> None:
     assert list(event.values()) == [
         "to :email", pseudonym("object", "a@b.c"), pseudonym("actor", "Jane Doe"), pseudonym("session", "17145"),
     ]  # fmt: skip
+
+
+def test_long_labels_are_cut_and_events_are_not_confused(lab: Lab) -> None:
+    """Kinds of events and objects whose names begin alike stay apart; nothing that is written is longer."""
+    columns = [
+        "event_name", "given_touchpoint", "status", "campaign_name", "campaign_source", "channel", "device", "currency",
+        "object_id",
+    ]  # fmt: skip
+    rows = [[("step " * 50_000 + str(number)) for _ in columns] for number in (1, 2)]
+    pages = ["/" + "a/" * 1_000, "/" + "a/" * 1_001]
+    stage(
+        lab,
+        "\n".join(
+            " | ".join([*row, page]) for row, page in zip([columns, *rows], ["page_url", *pages], strict=True)
+        ),
+    )
+    events, kinds = lab.rows("from fresh_events"), lab.rows("from fresh_signatures")
+    lengths = {len(text) for row in [*events, *kinds] for text in row.values() if isinstance(text, str)}
+    assert (len(events), len(kinds), max(lengths)) == (2, 2, 200)
+    assert {row["event_name"] for row in kinds} == {"step " * 39 + "step…"}
+    assert {row["page_path"] for row in kinds} == {"/a" * 99 + "/…"}
+    assert len({row["object_id"] for row in events}) == 2
 
 
 @pytest.mark.parametrize("content", ["a@b.c", "a%40b.c", "+49 30 1234567", "%2B49301234567", "0049301234567"])

@@ -140,6 +140,33 @@ def test_a_pattern_that_is_no_pattern_is_the_users_to_mend(lab: Lab) -> None:
         )
 
 
+BOUNDARIES = (
+    "__start__", "__end__", "__converted__", "__dropped_off__", "__open__", "__beyond__", "__left__", "__other__",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BOUNDARIES)
+def test_an_event_may_be_called_like_a_boundary(lab: Lab, name: str) -> None:
+    """Its touchpoint is called otherwise, so that the audits find every journey to begin and to end once."""
+    lab.live([
+        {"at": "09:00", "customer": "anna", "event": name},
+        {"at": "09:01", "customer": "anna", "event": "__init"},
+        {"at": "09:02", "customer": "anna", "event": name, "named": None},
+    ])  # fmt: skip
+    lab.expect(
+        "select step_number, touchpoint from journey_steps",
+        f"""
+    step_number | touchpoint
+    1           | {name} (event)
+    2           | __init
+    3           | {name} (event)
+    """,
+        order="step_number",
+    )
+    ends = lab.rows("from transitions where from_touchpoint = '__start__' or to_touchpoint = '__end__'")
+    assert sum(row["transition_count"] for row in ends) == 2
+
+
 @pytest.mark.parametrize(
     ("name", "stage"),
     [

@@ -27,6 +27,19 @@ def test_transitions_are_the_journeys_own() -> None:
     assert "__start__" not in set(inner["from_touchpoint"])
 
 
+@pytest.mark.parametrize("unit", ["journeys", "customers"])
+def test_events_called_like_a_boundary_are_no_boundary(unit: str) -> None:
+    """Whether the moves are those of the journeys or of the events themselves."""
+    rows = pd.DataFrame({"customer_id": 1, "occurred_at": [1, 2], "touchpoint": ["__start__", "__end__"]})
+    found = jm.from_events(rows, goal=None).transitions(unit=unit)
+    assert found[["from_touchpoint", "to_touchpoint"]].values.tolist() == [
+        ["__end__ (event)", "__end__"],
+        ["__start__", "__start__ (event)"],
+        ["__start__ (event)", "__end__ (event)"],
+    ]
+    assert found["transition_count"].tolist() == [1, 1, 1]
+
+
 @pytest.mark.parametrize("unit", ["journeys", "sessions", "customers"])
 def test_transitions_say_where_a_touchpoint_comes_from(unit: str) -> None:
     """Shares out of one touchpoint and into the other, and high quantiles of the gaps, whatever the unit."""

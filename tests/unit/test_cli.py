@@ -57,6 +57,16 @@ def test_check_says_what_would_be_read(starter: Path) -> None:
     ]
 
 
+def test_a_file_that_two_sources_read_is_named(shop: Path) -> None:
+    """Before a run and after it, however its path is written: with the file and both sources."""
+    assert "warning" not in call("check", "--config", shop).output
+    with shop.open("a", encoding="utf-8") as config:
+        config.write(f"  web: {{system: table, path: ../{shop.parent.name}/shop.csv}}\n")
+    assert "shop.csv is read by the sources shop and web" in call("check", "--config", shop).output
+    told = "path=shop.csv, source=shop, other_source=web, event_count=2"
+    assert told in call("run", "--config", shop).stderr
+
+
 def test_status_says_what_is_published(starter: Path) -> None:
     """Figures and audits, as text and as JSON."""
     assert "snapshot" in call("status", "--config", starter).output

@@ -35,6 +35,8 @@ def complaint(folder: Path, text: str | bytes) -> str:
         (GOOD + "journeys: {expire: 3 days}\n", "3:12", "unknown key 'journeys.expire'", "did you mean 'expiry'?"),
         (GOOD + "zzz: 1\n", "3:1", "unknown key 'zzz'", "remove it"),
         ("sources:\n  shop: {system: table, pth: shop.csv}\n", "2:", "'sources.shop.path' is missing", "path"),
+        (GOOD + "touchpoints:\n  - {name: __end__, when: a}\n", "4:12", "those of boundaries", "'__end__'"),
+        (GOOD + "goal: __converted__\n", "3:7", "those of boundaries", "'__converted__'"),
         (GOOD + "touchpoints:\n  - {name: x, wenn: a}\n", "4:", "touchpoints.0.when", "when"),
         (GOOD + "journeys:\n  expiry: 30\n", "4:11", "expected a duration such as", "30"),
         (GOOD + "journeys:\n  expiry: 3 moons\n", "4:11", "expected a duration such as", "'3 moons'"),

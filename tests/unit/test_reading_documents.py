@@ -152,6 +152,15 @@ OBJECTS = {
 }
 
 
+def test_a_parquet_file_with_a_column_that_is_no_text_is_damaged(tmp_path: Path) -> None:
+    """A name that is not UTF-8 is no name."""
+    path = tmp_path / "log.parquet"
+    pq.write_table(pa.Table.from_pylist([visit(1)]), path)
+    path.write_bytes(path.read_bytes().replace(b"touchpoint", b"touch\xffoint"))
+    shape = find_shape(path, Source(system="table", path="."), load_preset("table"))
+    assert (shape.format, shape.table) == ("damaged", None)
+
+
 @pytest.mark.parametrize("kind", OBJECTS)
 def test_objects_of_one_shape_are_told_by_their_properties(tmp_path: Path, kind: str) -> None:
     """v3 of HubSpot's API shows every object as id and properties."""

@@ -6,6 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
 import pytest
 
 from journey_mining.config import load_config
@@ -167,6 +170,31 @@ def test_lookup_that_vanishes_leaves_the_ledger_and_may_come_back(tmp_path: Path
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("place", [100, 2_000, -2_000])
+def test_a_broken_page_costs_its_file_and_nothing_else(tmp_path: Path, place: int) -> None:
+    """Wherever it is, even in one of several row groups, nothing of the file is read, and all of the others is."""
+    home = Home(tmp_path, "{system: table, path: export/}")
+    home.write("a.csv", visits("c1"))
+    names = [f"{number}@example.com" for number in range(1, 401)]
+    table = pacsv.read_csv(pa.py_buffer(visits(*names).encode()))
+    for name in ("b.parquet", "c.parquet"):
+        pq.write_table(
+            table.slice(0 if name == "b.parquet" else 398), tmp_path / "export" / name, row_group_size=200
+        )
+    path = tmp_path / "export" / "b.parquet"
+    content = bytearray(path.read_bytes())
+    place %= len(content)
+    content[place : place + 80] = b"\xff" * 80
+    path.write_bytes(content)
+    home.run()
+    assert home.files() == {
+        "a.csv": ("read", 1, 1, 0), "b.parquet": ("damaged", 1, 0, 0), "c.parquet": ("read", 2, 2, 0),
+    }  # fmt: skip
+    (row,) = home.warehouse.rows("select line, reason, byte_count from quarantine")
+    reason = "not readable as Parquet: some of its data is broken"
+    assert row == {"line": 0, "reason": reason, "byte_count": len(content)}
+
+
 def test_source_without_any_table_is_an_error(tmp_path: Path) -> None:
     """A wrong folder is told at once, with what was found."""
     home = Home(tmp_path, "{system: zendesk, path: export/}")
@@ -174,3 +202,29 @@ def test_source_without_any_table_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"owner\.csv is not a table of zendesk") as raised:
         home.run()
     assert "owner_id, name" in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["hello", csv_text({"owner_id": 1, "name": "x"})])
+def test_a_stranger_that_comes_later_stops_nothing(tmp_path: Path, text: str) -> None:
+    """In the night when it comes it is what it would be in a rebuild: unrecognised, beside the files that were read."""
+    home = Home(tmp_path, "{system: table, path: export/}")
+    home.write("a.csv", visits("c1"))
+    home.run()
+    home.write("b.txt", text)
+    home.run()
+    assert home.files() == {"a.csv": ("read", 1, 1, 0), "b.txt": ("unrecognised", 0, 0, 0)}
+    (tmp_path / "export" / "a.csv").unlink()
+    home.write("c.txt", text)
+    home.run()
+    assert home.files()["a.csv"] == ("vanished", 1, 1, 0)
+
+
+def test_the_only_file_that_becomes_a_stranger_is_an_error(tmp_path: Path) -> None:
+    """A source that has nothing else any more is told of, as in a rebuild, and what it held stays."""
+    home = Home(tmp_path, "{system: table, path: export/}")
+    home.write("a.csv", visits("c1"))
+    home.run()
+    home.write("a.csv", csv_text({"owner_id": 1, "name": "x"}))
+    with pytest.raises(SourceError, match=r"a\.csv lacks the columns 'customer_id'"):
+        home.run()
+    assert home.files() == {"a.csv": ("read", 1, 1, 0)}

@@ -146,6 +146,34 @@ def test_quotes_and_ragged_rows(tmp_path: Path, case: str) -> None:
     loaded.assert_conserved()
 
 
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\r\r\n"])
+@pytest.mark.parametrize("case", [name for name, (text, _, _) in QUOTED.items() if "\r" not in text])
+def test_rows_are_the_same_whatever_ends_a_line(tmp_path: Path, case: str, end: str) -> None:
+    """Old spreadsheets end lines in a return alone, and some transfers double it: events, lines and reasons stay."""
+    text, events, bad = QUOTED[case]
+    text = "customer_id,occurred_at,touchpoint\n" + text.replace("{t}", TIME)
+    loaded = table(tmp_path, text.replace("\n", end))
+    found = [(event["line"], event["event_name"].replace(end, "\n")) for event in loaded.events()]
+    assert (found, loaded.quarantine()) == (events, bad)
+    loaded.assert_conserved()
+
+
+def test_a_return_ends_lines_only_where_it_ends_the_header(tmp_path: Path) -> None:
+    """Line feeds inside quotes do not hide it, it may be missing after the last row, and a quoted one ends nothing."""
+    rows = f'customer_id,occurred_at,touchpoint\rc1,{TIME},"two\nlines"\r\rc2,{TIME},b'
+    loaded = table(tmp_path / "a", rows)
+    assert [(event["line"], event["event_name"]) for event in loaded.events()] == [
+        (2, "two\nlines"),
+        (5, "b"),
+    ]
+    loaded = table(
+        tmp_path / "b",
+        f'customer_id,"occurred\rat",touchpoint\nc1,{TIME},"a\rb"\n',
+        columns={"occurred_at": "occurred\rat"},
+    )
+    assert [(event["line"], event["event_name"]) for event in loaded.events()] == [(2, "a\rb")]
+
+
 HEADERS = {
     "semicolons": ("customer_id;occurred_at;touchpoint\nc1;{t};a,b\n", {}),
     "tabs": ("customer_id\toccurred_at\ttouchpoint\nc1\t{t}\ta,b\n", {}),

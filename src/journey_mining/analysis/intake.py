@@ -240,7 +240,7 @@ def _selected_columns(
         "customer_id": quoted_name(picked["customer_id"]),
         "occurred_at": f"make_timestamp({moment})",
         "occurred_us": moment,
-        "touchpoint": f"cast({quoted_name(picked['touchpoint'])} as varchar)",
+        "touchpoint": f"touchpoint_of(cast({quoted_name(picked['touchpoint'])} as varchar))",
     }
     if session:
         selected["session_hint"] = quoted_name(session)

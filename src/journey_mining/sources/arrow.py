@@ -92,8 +92,12 @@ class RecordReader:
         return pa.record_batch([numbers, lines, raw, header, *columns], schema=self.schema())
 
     def _blocks(self, delimiter: str | None) -> Iterator[Block]:
+        chunks = self.stream.chunks()
+        if self.shape.ends_in_return:
+            # A return inside quotes becomes a line feed, which is a line break in a field all the same.
+            chunks = (chunk.replace(b"\r", b"\n") for chunk in chunks)
         return split_records(
-            self.stream.chunks(),
+            chunks,
             self.bad,
             delimiter,
             skipped=self.shape.header_records,

@@ -22,7 +22,7 @@ from journey_mining.sources.containment import require_contained
 from journey_mining.sources.keys import Pads
 from journey_mining.sources.load import Batch, LoadedFile, load_batch
 from journey_mining.sources.presets import Preset, load_preset
-from journey_mining.sources.shapes import Shape, find_shape
+from journey_mining.sources.shapes import Shape, find_whole_shape
 from journey_mining.warehouse import Warehouse
 
 _BATCH_BYTES = 2 << 30
@@ -140,7 +140,9 @@ def read_sources(
         found = find_files(config, name, source)
         with warehouse.transaction():
             fresh, gone = _settle_known(warehouse, name, found, totals, retry_quarantine, name in again)
-            shape_of = cache(partial(find_shape, source=source, preset=preset))
+            shape_of = cache(
+                partial(find_whole_shape, source=source, preset=preset, connection=warehouse.connection)
+            )
             fresh += _withdraw_joined(warehouse, config, name, found, fresh, gone, totals, shape_of)
             files = _read_fresh(warehouse, config, pads, name, fresh, totals, shape_of)
             _require_recognised(warehouse, config, name, preset, files)
@@ -352,26 +354,27 @@ def _status(file: LoadedFile) -> str:
 def _require_recognised(
     warehouse: Warehouse, config: Config, name: str, preset: Preset, files: list[LoadedFile]
 ) -> None:
-    """Raise SourceError when none of a source's new files is a table of its system."""
-    strangers = [
-        file for file in files if not file.shape.table and file.shape.format not in ("empty", "damaged")
-    ]
-    if not strangers or len(strangers) < len(files):
+    """Raise SourceError when a source has new files, and neither they nor any that it had is a table of its system.
+
+    Beside others a stranger is no reason to stop: an audit names it.
+    """
+    others = "select count(*) from files where source = $s and status <> 'unrecognised'"
+    if not files or warehouse.value(others, {"s": name}):
         return
     wanted = "; ".join(
         f"{table}: {', '.join(shape.requires)}" for table, shape in preset.tables.items() if shape.requires
     )
-    lacking = _lacking(strangers[0], preset, config.sources[name])
+    lacking = _lacking(files[0], preset, config.sources[name])
     # Of a file without a header the first row stands for the columns: it may hold people.
     columns = [
         row["label"]
         for row in warehouse.rows(
             "select label_of(unnest($columns::varchar[])) as label",
-            {"columns": list(strangers[0].shape.columns[:30])},
+            {"columns": list(files[0].shape.columns[:30])},
         )
     ]
     raise SourceError(
-        f"{strangers[0].relative} {lacking}.",
+        f"{files[0].relative} {lacking}.",
         found=", ".join(columns) or "no columns",
         expected=wanted,
         fix=f"map the columns under sources.{name}.columns in journey.yaml ({locate(config.path, 'sources', name)})",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import glob
 import io
 import json
 import re
@@ -11,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -18,6 +20,7 @@ from journey_mining.config import Source
 from journey_mining.errors import SourceError
 from journey_mining.sources.bytestream import ByteStream, is_parquet
 from journey_mining.sources.presets import Preset, Table
+from journey_mining.warehouse import Connection, quoted
 
 Format = Literal["csv", "jsonl", "json", "parquet", "empty", "damaged"]
 _LINES_SUFFIXES = {".jsonl", ".ndjson"}
@@ -45,6 +48,8 @@ class Shape:
     """Why nothing of the file can be read."""
     is_quoted: bool = True
     """False: quotes of a CSV file are plain characters."""
+    ends_in_return: bool = False
+    """True: the rows of a CSV file end in a carriage return alone, as old spreadsheets write them."""
     is_paged: bool = False
     """True: a JSON file of several documents, one a line."""
 
@@ -56,7 +61,7 @@ def find_shape(path: Path, source: Source, preset: Preset) -> Shape:
     if is_parquet(path):
         try:
             columns = tuple(pq.read_schema(path).names)
-        except (pa.ArrowInvalid, OSError):
+        except (pa.ArrowException, OSError, ValueError):
             return Shape("damaged", damage="not readable as Parquet")
         if len(columns) > MAX_COLUMNS:
             return Shape("damaged", damage=f"more than {MAX_COLUMNS:,} columns")
@@ -69,6 +74,28 @@ def find_shape(path: Path, source: Source, preset: Preset) -> Shape:
     if head.lstrip()[:1] in (b"{", b"[") and suffix not in (".csv", ".tsv", ".txt"):
         return _json_shape(path, head, suffix, source, preset)
     return _csv_shape(head, source, preset)
+
+
+def find_whole_shape(path: Path, source: Source, preset: Preset, connection: Connection) -> Shape:
+    """The shape as `find_shape` tells it, but `damaged` for a Parquet table with a page that cannot be decoded.
+
+    Its bytes are met long after its columns are known, and one statement reads many files: a bad page must be found
+    before that, so that it costs its file and nothing else. Every column is decoded, whether or not the preset reads
+    it, so that a file's fate does not depend on what it is read with.
+    """
+    shape = find_shape(path, source, preset)
+    if shape.format != "parquet" or shape.table is None:
+        return shape
+    query = f"select bit_xor(hash(columns(*))) from read_parquet({quoted(glob.escape(str(path)))})"
+    try:
+        # Of its own, since a failure ends the transaction that is open.
+        with connection.cursor() as cursor:
+            cursor.execute(query).fetchall()
+    except (duckdb.OutOfMemoryException, duckdb.FatalException):
+        raise
+    except duckdb.Error:
+        return Shape("damaged", damage="not readable as Parquet: some of its data is broken")
+    return shape
 
 
 def _peek(stream: ByteStream) -> bytes:
@@ -168,6 +195,7 @@ def _csv_shape(head: bytes, source: Source, preset: Preset) -> Shape:
             is_quoted=table.delimiter != "\t",
         )
     delimiter = source.delimiter or _delimiter(rows_text)
+    ends_in_return = _ends_in_return(rows_text, delimiter)
     rows = _first_rows(rows_text, delimiter)
     header = rows[0] if rows else []
     if len(header) > MAX_COLUMNS:
@@ -180,7 +208,26 @@ def _csv_shape(head: bytes, source: Source, preset: Preset) -> Shape:
     if marker and len(rows) > extra and any(re.match(marker, cell) for cell in rows[extra]):
         extra += 1
     header_text = "\n".join("\t".join(row) for row in rows[1:extra])
-    return Shape("csv", name, columns, delimiter=delimiter, header_records=extra, header_text=header_text)
+    return Shape(
+        "csv",
+        name,
+        columns,
+        delimiter=delimiter,
+        header_records=extra,
+        header_text=header_text,
+        ends_in_return=ends_in_return,
+    )
+
+
+def _ends_in_return(text: str, delimiter: str) -> bool:
+    """Whether the first row ends in a carriage return that no line feed follows."""
+    lines = io.StringIO(text, newline="")
+    try:
+        next((row for row in csv.reader(lines, delimiter=delimiter) if row), None)
+    except csv.Error:
+        return False
+    end = lines.tell()
+    return text[:end].endswith("\r") and not text[end:].lstrip("\r").startswith("\n")
 
 
 def _first_rows(text: str, delimiter: str) -> list[list[str]]:
@@ -198,7 +245,7 @@ def _fits_bare(text: str, table: Table) -> bool:
 
 
 def _delimiter(text: str) -> str:
-    header = text.split("\n", 1)[0]
+    header = re.split("[\r\n]", text, maxsplit=1)[0]
     return max((",", ";", "\t", "|"), key=header.count)
 
 
