@@ -86,6 +86,60 @@ def test_sql_prints_rows(starter: Path) -> None:
     )
 
 
+def refuse_constant(name: str) -> float:
+    """Fail for NaN and Infinity, which Python reads although JSON has neither."""
+    raise AssertionError(name)
+
+
+def test_sql_prints_json_that_is_json(starter: Path) -> None:
+    """NaN and infinity are null, also inside lists, records and maps, whose keys are texts."""
+    query = (
+        "select 'inf'::double as h, 'nan'::double as n, [1.5::double, '-inf'::double] as l, {'a': 'nan'::double} as s, "
+        "map {date '2026-03-02': 'inf'::double, date '2026-03-03': 2} as m"
+    )
+    done = call("sql", query, "--config", starter, "--format", "json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout, parse_constant=refuse_constant) == [
+        {
+            "h": None,
+            "n": None,
+            "l": [1.5, None],
+            "s": {"a": None},
+            "m": {"2026-03-02": None, "2026-03-03": 2.0},
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    "query", ["-- why\nselect 7 as n", "--why\nselect 7 as n", "-- a = b\nselect 7 as n", "--\nselect 7 as n"]
+)
+def test_a_query_may_begin_with_a_comment(starter: Path, query: str) -> None:
+    """It is no option, wherever it stands among them; a mistyped option still is."""
+    for arguments in (["sql", query, "--config", starter], ["sql", "--config", starter, query]):
+        done = call(*arguments, "--format", "json")
+        assert (done.exit_code, done.stdout and json.loads(done.stdout)) == (0, [{"n": 7}]), done.output
+    assert "No such option" in call("sql", "select 7", "--fromat", "json").output
+
+
+@pytest.mark.parametrize(
+    "command", [["sql", "select 1"], ["quarantine"]], ids=lambda command: str(command[0])
+)
+def test_a_limit_is_not_negative(starter: Path, command: list[str]) -> None:
+    """It is a mistake of usage: exit code 2, and the smallest limit is named."""
+    done = call(*command, "--config", starter, "--limit", -1)
+    assert (done.exit_code, "x>=0" in done.output) == (2, True), done.output
+
+
+def test_quarantine_knows_its_sources(starter: Path) -> None:
+    """Another one is a mistake, not an empty quarantine; the message names those that there are."""
+    assert call("quarantine", "--config", starter, "--source", "shop").exit_code == 0
+    done = call("quarantine", "--config", starter, "--source", "shpo")
+    assert done.exit_code == 8
+    assert "There is no source 'shpo'." in done.stderr
+    assert "one of shop" in done.stderr
+    assert "did you mean 'shop'?" in done.stderr
+
+
 def test_sql_makes_formulas_harmless(starter: Path) -> None:
     """A cell that a spreadsheet would compute gets an apostrophe in CSV."""
     assert "'=1+1" in call("sql", "select '=1+1' as cell", "--config", starter, "--format", "csv").output
