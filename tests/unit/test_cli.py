@@ -386,7 +386,9 @@ def test_a_missing_configuration(tmp_path: Path) -> None:
 
 def test_a_bad_cutoff(shop: Path) -> None:
     """A time that is none is a mistake of the user."""
-    assert call("run", "--config", shop, "--cutoff", "yesterday").exit_code == 2
+    for text in ("yesterday", "", "9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00"):
+        done = call("run", "--config", shop, "--cutoff", text)
+        assert (done.exit_code, f"'{text}' is no time" in done.output) == (2, True), done.output
     assert call("run", "--config", shop, "--cutoff", "2020-01-01").exit_code == 3
 
 
