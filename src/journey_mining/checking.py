@@ -6,7 +6,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from journey_mining.config import load_config
+from journey_mining import audits
+from journey_mining.config import Config, Source, load_config
+from journey_mining.errors import JourneyMiningError
+from journey_mining.notification import check_command
 from journey_mining.sources.ledger import check_source, find_files, preset_of
 from journey_mining.sources.shapes import find_shape
 from journey_mining.touchpoints import check_rules
@@ -16,20 +19,28 @@ def check_config(config_path: Path) -> list[dict[str, Any]]:
     """One dictionary a source (source, system, files, bytes, tables: name -> files); raises the first error found."""
     config = load_config(config_path)
     check_rules(config)
-    found = []
-    for name, source in config.sources.items():
-        preset = preset_of(config, source)
-        check_source(config, name, source, preset)
-        files = find_files(config, name, source)
+    audits.check_names(config)
+    check_command(config)
+    return [_check_source(config, name, source) for name, source in config.sources.items()]
+
+
+def _check_source(config: Config, name: str, source: Source) -> dict[str, Any]:
+    preset = preset_of(config, source)
+    check_source(config, name, source, preset)
+    files = find_files(config, name, source)
+    try:
         shapes = [find_shape(file.path, source, preset) for file in files]
-        tables = Counter(shape.table or f"not read ({shape.format})" for shape in shapes)
-        found.append(
-            {
-                "source": name,
-                "system": preset.system,
-                "files": len(files),
-                "bytes": sum(file.path.stat().st_size for file in files),
-                "tables": dict(sorted(tables.items())),
-            }
-        )
-    return found
+        size = sum(file.path.stat().st_size for file in files)
+    except OSError as error:
+        raise JourneyMiningError(
+            f"sources.{name}: {error.filename} cannot be read: {error.strerror}.",
+            fix="give this user read access to it",
+        ) from error
+    tables = Counter(shape.table or f"not read ({shape.format})" for shape in shapes)
+    return {
+        "source": name,
+        "system": preset.system,
+        "files": len(files),
+        "bytes": size,
+        "tables": dict(sorted(tables.items())),
+    }
