@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from journey_mining import audits
-from journey_mining.config import Config, Source, load_config
+from journey_mining.config import Config, Source, load_config, locate
 from journey_mining.errors import JourneyMiningError
 from journey_mining.notification import check_command
 from journey_mining.sources.ledger import check_source, find_files, preset_of
@@ -22,6 +23,22 @@ def check_config(config_path: Path) -> list[dict[str, Any]]:
     audits.check_names(config)
     check_command(config)
     return [_check_source(config, name, source) for name, source in config.sources.items()]
+
+
+def doubt_goal(config_path: Path) -> str | None:
+    """A warning when `goal:` resembles a stage or a rule's touchpoint and is none; None otherwise.
+
+    Exports may name touchpoints of their own, so that only a run can say for sure.
+    """
+    config = load_config(config_path)
+    known = list(dict.fromkeys([*config.stages, *(rule.name for rule in config.touchpoints)]))
+    near = difflib.get_close_matches(config.goal or "", known, 3, 0.8)
+    if config.goal in known or not near:
+        return None
+    return (
+        f"{locate(config_path, 'goal')}: goal: '{config.goal}' is neither a stage nor the touchpoint of a rule; nothing "
+        f"converts unless an export has a touchpoint of that name. Did you mean {' or '.join(map(repr, near))}?"
+    )
 
 
 def _check_source(config: Config, name: str, source: Source) -> dict[str, Any]:

@@ -73,9 +73,11 @@ def init(folder: Path) -> None:
 @_JSON
 def check(config_path: Path, as_json: bool) -> None:
     """Say what a run would read, and what is wrong; reads nothing into the database."""
-    from journey_mining.checking import check_config
+    from journey_mining.checking import check_config, doubt_goal
 
     found = check_config(config_path)
+    if doubt := doubt_goal(config_path):
+        click.echo(f"warning: {doubt}", err=True)
     if as_json:
         print_json(found)
         return

@@ -473,6 +473,23 @@ def test_a_home_that_holds_the_exports(shop: Path, home: str, source: str) -> No
     assert f"{shop}:1:7: the home folder holds the exports of sources.shop" in done.stderr
 
 
+def test_a_goal_that_nothing_has_is_a_warning(shop: Path) -> None:
+    """A run says so, with what is like it; a check does when the configuration has something like it."""
+    assert "goal" not in call("check", "--config", shop).stderr
+    add(shop.parent, "goal: purchasse\n")
+    checked = call("check", "--config", shop)
+    assert checked.exit_code == 0
+    assert f"warning: {shop}:3:7: goal: 'purchasse' is neither" in checked.stderr
+    assert "Did you mean 'purchase'?" in checked.stderr
+    done = call("run", "--config", shop)
+    assert done.exit_code == 0
+    assert "warning: The goal is the touchpoint of an event" in done.stderr
+    assert "goal=purchasse, similar_names=purchase" in done.stderr
+    assert "goal_known" in call("status", "--config", shop, "--json").output
+    reconfigure(shop.parent, "goal: purchasse", "goal: pages")
+    assert "goal" not in call("check", "--config", shop).stderr, "an export may name it so"
+
+
 def test_check_knows_the_audits(shop: Path) -> None:
     """One that there is not is told before a run, with its place."""
     add(shop.parent, "audits: {stop: [files_sty]}\n")
