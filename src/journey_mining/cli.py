@@ -286,8 +286,9 @@ def quarantine(
     config_path: Path, source: str | None, limit: int, raw: bool, retry: bool, as_json: bool
 ) -> None:
     """List the records that are no events, with file, line and reason; or try them again after a fix."""
-    from journey_mining.inspection import list_quarantine
+    from journey_mining.inspection import list_quarantine, require_source
 
+    require_source(config_path, source)
     if retry:
         from journey_mining.pipeline import run_all
         from journey_mining.progress import step_teller

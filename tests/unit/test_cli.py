@@ -141,6 +141,10 @@ def test_quarantine_knows_its_sources(starter: Path) -> None:
     assert "There is no source 'shpo'." in done.stderr
     assert "one of shop" in done.stderr
     assert "did you mean 'shop'?" in done.stderr
+    retried = call("quarantine", "--config", starter, "--source", "shpo", "--retry")
+    assert (retried.exit_code, "read exports" in retried.stderr) == (8, False), (
+        "told before a run, not after it"
+    )
 
 
 def test_sql_makes_formulas_harmless(starter: Path) -> None:
