@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from journey_mining.errors import JourneyMiningError
+from journey_mining.printing import print_csv, print_json, print_table
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _CONFIG = click.option(
@@ -17,6 +19,9 @@ _CONFIG = click.option(
     help="The configuration.",
 )  # fmt: skip
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
+_LIMIT = click.IntRange(min=0)
+_COMMENT = re.compile(r"--(?:\s|[^=\s]+\s)")
+"""How a query that begins with a comment begins: no option has a space before its value."""
 
 
 class _Group(click.Group):
@@ -33,6 +38,13 @@ class _Group(click.Group):
         except KeyboardInterrupt:
             click.echo("Stopped; nothing was published.", err=True)
             context.exit(130)
+
+
+class _Query(click.Command):
+    """A command whose query may begin with a SQL comment, which looks like an option."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(context, [f"\n{arg}" if _COMMENT.match(arg) else arg for arg in args])
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -61,11 +73,13 @@ def init(folder: Path) -> None:
 @_JSON
 def check(config_path: Path, as_json: bool) -> None:
     """Say what a run would read, and what is wrong; reads nothing into the database."""
-    from journey_mining.checking import check_config
+    from journey_mining.checking import check_config, doubt_goal
 
     found = check_config(config_path)
+    if doubt := doubt_goal(config_path):
+        click.echo(f"warning: {doubt}", err=True)
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     rows = [
         (
@@ -77,7 +91,7 @@ def check(config_path: Path, as_json: bool) -> None:
         )
         for f in found
     ]
-    _print_table(("source", "system", "files", "bytes", "tables"), rows)
+    print_table(("source", "system", "files", "bytes", "tables"), rows)
     for f in found:
         for path, other in f["read_before"].items():
             click.echo(
@@ -107,7 +121,7 @@ def run(config_path: Path, cutoff: str | None, rebuild: bool, engine: str, as_js
         context = run_all(config_path, cutoff, rebuild, tell)
     current = context.home.current
     if as_json:
-        _print_json(
+        print_json(
             {"snapshot": context.name, "report": str(current / "report" / "index.html"), **context.summary}
         )
         return
@@ -155,7 +169,7 @@ def forget(
     with step_teller(quiet=as_json) as tell:
         _, receipt = forget_all(config_path, requests, tell)
     if as_json:
-        _print_json(receipt)
+        print_json(receipt)
         return
     for line in describe_receipt(receipt):
         click.echo(line)
@@ -184,13 +198,13 @@ def status(config_path: Path, as_json: bool) -> None:
 
     found = describe_status(config_path)
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     for name, value in found["figures"].items():
         click.echo(f"{name:<22}{value}")
     if last := found["last_run"]:
         click.echo(f"{'last_run':<22}{last['run_id']} {last['state']}: {last['message']}")
-    _print_table(tuple(found["audits"][0]), [tuple(a.values()) for a in found["audits"]])
+    print_table(tuple(found["audits"][0]), [tuple(a.values()) for a in found["audits"]])
 
 
 @main.command()
@@ -214,25 +228,25 @@ def key(config_path: Path, is_new: bool, as_json: bool) -> None:
 
     rows = list_keys(config_path, is_new)
     if as_json:
-        _print_json(rows)
+        print_json(rows)
     else:
-        _print_table(tuple(rows[0]), [tuple(row.values()) for row in rows])
+        print_table(tuple(rows[0]), [tuple(row.values()) for row in rows])
 
 
-@main.command()
+@main.command(cls=_Query)
 @click.argument("query", required=False)
 @click.option("--file", type=click.Path(path_type=Path, dir_okay=False), help="Run the query in this file.")
 @click.option("--example", metavar="NAME", help="Run one of the worked questions.")
 @click.option("--examples", is_flag=True, help="List the worked questions.")
 @_CONFIG
-@click.option("--limit", default=1000, show_default=True, help="Rows to print; 0 prints all.")
+@click.option("--limit", type=_LIMIT, default=1000, show_default=True, help="Rows to print; 0 prints all.")
 @click.option(
     "--format",
     "style",
     type=click.Choice(["table", "csv", "json"]),
     default="table",
     show_default=True,
-    help="Output.",
+    help="Output. JSON has null for NaN and infinity.",
 )
 def sql(
     query: str | None,
@@ -249,7 +263,7 @@ def sql(
     from journey_mining.querying import run_query
 
     if examples:
-        _print_table(("example", "question"), [(one.name, one.question) for one in find_examples().values()])
+        print_table(("example", "question"), [(one.name, one.question) for one in find_examples().values()])
         return
     chosen = choose_query(query, file, example)
     if example is not None and style == "table":
@@ -257,11 +271,11 @@ def sql(
         click.echo(f"{shown.question}\n{shown.reading}\n", err=True)
     columns, rows = run_query(published_home(config_path).current / "journeys.duckdb", chosen, limit)
     if style == "json":
-        _print_json([dict(zip(columns, row, strict=True)) for row in rows])
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
     elif style == "csv":
-        _print_csv(columns, rows)
+        print_csv(columns, rows)
     else:
-        _print_table(columns, rows)
+        print_table(columns, rows)
         if limit and len(rows) == limit:
             click.echo(f"(the first {limit} rows; see more with --limit)", err=True)
 
@@ -269,7 +283,7 @@ def sql(
 @main.command()
 @_CONFIG
 @click.option("--source", help="Only this source.")
-@click.option("--limit", default=50, show_default=True, help="Records to list; 0 lists all.")
+@click.option("--limit", type=_LIMIT, default=50, show_default=True, help="Records to list; 0 lists all.")
 @click.option("--raw", is_flag=True, help="Show the beginning of what was read (it may hold personal data).")
 @click.option("--retry", is_flag=True, help="Run, and read every file with a quarantined record again.")
 @_JSON
@@ -277,8 +291,9 @@ def quarantine(
     config_path: Path, source: str | None, limit: int, raw: bool, retry: bool, as_json: bool
 ) -> None:
     """List the records that are no events, with file, line and reason; or try them again after a fix."""
-    from journey_mining.inspection import list_quarantine
+    from journey_mining.inspection import list_quarantine, require_source
 
+    require_source(config_path, source)
     if retry:
         from journey_mining.pipeline import run_all
         from journey_mining.progress import step_teller
@@ -287,9 +302,9 @@ def quarantine(
             run_all(config_path, tell=tell, retry_quarantine=True)
     rows = list_quarantine(config_path, source, limit, raw)
     if as_json:
-        _print_json(rows)
+        print_json(rows)
     elif rows:
-        _print_table(tuple(rows[0]), [tuple(row.values()) for row in rows])
+        print_table(tuple(rows[0]), [tuple(row.values()) for row in rows])
     else:
         click.echo("Nothing is in quarantine.")
 
@@ -304,11 +319,11 @@ def explain(subject: str, config_path: Path, as_json: bool) -> None:
 
     found = explain_subject(config_path, subject)
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     for title, rows in found.items():
         click.secho(title, bold=True)
-        _print_table(tuple(rows[0]), [tuple(row.values()) for row in rows]) if rows else click.echo("  none")
+        print_table(tuple(rows[0]), [tuple(row.values()) for row in rows]) if rows else click.echo("  none")
 
 
 _EXPORTS = ("parquet", "csv", "graphml", "json", "mermaid", "dot", "xes", "ocel")
@@ -368,9 +383,9 @@ def models(show: str | None, dictionary: bool, as_json: bool) -> None:
         (model.layer, name, model.kept if model.grain else "", model.purpose) for name, model in found.items()
     ]
     if as_json:
-        _print_json([dict(zip(("layer", "model", "kept", "purpose"), row, strict=True)) for row in rows])
+        print_json([dict(zip(("layer", "model", "kept", "purpose"), row, strict=True)) for row in rows])
         return
-    _print_table(("layer", "model", "kept", "purpose"), rows)
+    print_table(("layer", "model", "kept", "purpose"), rows)
 
 
 @main.command()
@@ -397,51 +412,8 @@ def sample(customers: int, days: int, seed: int, events: int | None, out: Path, 
     summary = write_company(
         out, customers, days, seed, web_format="parquet" if web_format == "parquet" else "jsonl"
     )
-    _print_table(("what", "count"), list(summary.model_dump().items()))
+    print_table(("what", "count"), list(summary.model_dump().items()))
     click.echo(f"next: journey-mining run --config {out / 'journey.yaml'}")
-
-
-def _print_json(value: Any) -> None:
-    import json
-
-    click.echo(json.dumps(value, indent=2, default=str, ensure_ascii=False))
-
-
-def _print_csv(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-    import csv
-
-    from journey_mining.querying import safe_cell
-
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([safe_cell(value) for value in row] for row in rows)
-
-
-def _print_table(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    numeric = [
-        all(isinstance(row[i], int | float | None) for row in rows) and bool(rows)
-        for i in range(len(columns))
-    ]
-    for name, is_number in zip(columns, numeric, strict=True):
-        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*("" if value is None else _shown(value) for value in row))
-    console = Console()
-    if not console.is_terminal:
-        console.width = 10_000
-        table.box = None
-    console.print(table)
-
-
-def _shown(value: Any) -> str:
-    from rich.markup import escape
-
-    return escape(f"{value:.6g}" if isinstance(value, float) else str(value))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import json
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,9 +16,10 @@ import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     Field,
     ValidationError,
-    model_validator,
+    field_validator,
 )
 
 from journey_mining.errors import ConfigError
@@ -26,6 +27,10 @@ from journey_mining.parameters import DEFAULT_STAGES, Duration, Parameters
 from journey_mining.yaml_nodes import compose, construct, find_key, find_node, place_of
 
 _NAME = re.compile(r"^[a-z_][a-z0-9_]*$")
+_MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*(%|[KMGT](?:i?B)?)", re.IGNORECASE)
+_CRON_WORDS = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually")
+_UNION_PART = re.compile(r"\[key\]|constrained-|function-|(?:literal|list|dict|union)\[")
+"""How pydantic names the alternative of a type that a value was tried against; no setting is called so."""
 
 
 def _check_zone(name: str) -> str:
@@ -45,6 +50,44 @@ def _check_touchpoint(name: str) -> str:
     if re.fullmatch("__.*__", name, re.DOTALL):
         raise ValueError("names between double underscores are those of boundaries, such as __start__")
     return name
+
+
+def _check_memory(value: object) -> str:
+    """A size that DuckDB takes: at least a megabyte, or a share of the machine's memory."""
+    text = str(value).strip()
+    match = _MEMORY.fullmatch(text)
+    number, unit = (float(match[1]), match[2][0].upper()) if match else (0.0, "%")
+    if not (0 < number <= 100 if unit == "%" else 1e6 <= number * 1000.0 ** ("KMGT".index(unit) + 1) < 1e18):
+        raise ValueError("expected a size such as '6GB', '512MB' or '80%'")
+    return text
+
+
+def _check_cron(value: object) -> str:
+    """Five fields that both cronsim and Prefect understand, and that some day match."""
+    from cronsim import CronSim, CronSimError
+
+    text = str(value).strip()
+    problem = "" if text in _CRON_WORDS or len(text.split()) == 5 else "it has not five fields"
+    if re.search(r"LW|\dL", text, re.IGNORECASE):
+        problem = "of L only the last day of a month is known"
+    try:
+        if not problem and text not in _CRON_WORDS:
+            CronSim(text.replace("?", "*"), datetime(2000, 1, 1, tzinfo=UTC))
+    except CronSimError as error:
+        problem = str(error).lower()
+    if problem:
+        raise ValueError(
+            "expected a cron expression (minute, hour, day of month, month, day of week) such as '0 3 * * *': "
+            + problem
+        )
+    return text
+
+
+def _check_by(value: object) -> object:
+    is_list = isinstance(value, list) and all(part in ("customer", "channel") for part in value)
+    if value != "customer" and not is_list:
+        raise ValueError("expected customer, or a list of customer and channel such as [customer, channel]")
+    return value
 
 
 Zone = Annotated[str, AfterValidator(_check_zone)]
@@ -82,7 +125,9 @@ class Sessions(Parameters):
 
     inactivity: Duration = timedelta(minutes=30)
     """A longer gap opens a new session."""
-    by: Literal["customer"] | list[Literal["customer", "channel"]] = "customer"
+    by: Annotated[Literal["customer"] | list[Literal["customer", "channel"]], BeforeValidator(_check_by)] = (
+        "customer"
+    )
     """customer: across channels; [customer, channel]: one session a channel."""
     max_session: Duration = timedelta(hours=24)
     """A longer session is flagged as non-human."""
@@ -146,7 +191,7 @@ class Feedback(Parameters):
 class Schedule(Parameters):
     """When `serve` starts a run."""
 
-    cron: str = "0 3 * * *"
+    cron: Annotated[str, BeforeValidator(_check_cron)] = "0 3 * * *"
     """Cron expression, in the configured timezone."""
 
 
@@ -228,8 +273,8 @@ class Config(Parameters):
     """Events older than this, counted back from the cutoff, are erased; None keeps all."""
     keep_snapshots: int = Field(5, ge=1)
     """Published snapshots that are kept; the one before the current is kept in any case, for readers on their way."""
-    memory_limit: str = "6GB"
-    """Memory that DuckDB may use before it spills."""
+    memory_limit: Annotated[str, BeforeValidator(_check_memory)] = "6GB"
+    """Memory that DuckDB may use before it spills: a size such as 6GB, or a share of the machine's such as 80%."""
     threads: int | None = Field(None, ge=1)
     """Threads; None takes all cores."""
 
@@ -257,19 +302,12 @@ class Config(Parameters):
         kept = self.model_dump(mode="json", exclude=apart)
         return hashlib.sha256(json.dumps(kept, sort_keys=False).encode()).hexdigest()[:16]
 
-    @model_validator(mode="after")
-    def _check_stages(self) -> Config:
-        if len(set(self.stages)) != len(self.stages):
-            raise ValueError("stages: a stage is listed twice")
-        return self
-
-    @model_validator(mode="after")
-    def _check_late(self) -> Config:
-        if strangers := sorted(self.audits.late.keys() - self.sources.keys()):
-            raise ValueError(
-                f"audits.late: '{strangers[0]}' is none of the sources {', '.join(self.sources)}"
-            )
-        return self
+    @field_validator("stages")
+    @classmethod
+    def _check_stages(cls, stages: list[str]) -> list[str]:
+        if twice := [stage for number, stage in enumerate(stages) if stage in stages[:number]]:
+            raise ValueError(f"the stage '{twice[0]}' is listed twice")
+        return stages
 
 
 def load_config(path: Path) -> Config:
@@ -291,6 +329,7 @@ def load_config(path: Path) -> Config:
         raise _located(path, node, error) from error
     config._path = path.resolve()
     _check_touchpoint_stages(config, path, node)
+    _check_late(config, path, node)
     return config
 
 
@@ -308,7 +347,7 @@ def _known_keys(location: tuple[str | int, ...]) -> list[str]:
 
 def _located(path: Path, root: yaml.Node, error: ValidationError) -> ConfigError:
     problem = error.errors()[0]
-    location = tuple(part for part in problem["loc"] if part not in ("literal['never']", "constrained-str"))
+    location = _setting_of(problem["loc"])
     dotted = ".".join(str(part) for part in location)
     if problem["type"] == "extra_forbidden":
         known = _known_keys(location)
@@ -320,6 +359,10 @@ def _located(path: Path, root: yaml.Node, error: ValidationError) -> ConfigError
         )
     node = find_node(root, location)
     message = problem["msg"].removeprefix("Value error, ")
+    for other in error.errors()[1:]:  # the other alternatives of the same setting
+        choice = other.get("ctx", {}).get("expected", "")
+        if _setting_of(other["loc"]) == location and choice and choice not in message:
+            message += f"; or {choice}"
     if problem["type"] == "missing":
         return ConfigError(
             f"{place_of(path, node)}: '{dotted}' is missing.", fix=f"add '{location[-1]}:' here"
@@ -327,6 +370,22 @@ def _located(path: Path, root: yaml.Node, error: ValidationError) -> ConfigError
     found = repr(problem["input"]) if not isinstance(problem["input"], dict | list) else None
     name = f"'{dotted}'" if dotted else "the file"
     return ConfigError(f"{place_of(path, node)}: {name}: {message}.", found=found, fix="correct the value")
+
+
+def _setting_of(location: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """The keys and indexes that lead to a setting, without pydantic's names of alternatives."""
+    return tuple(part for part in location if not (isinstance(part, str) and _UNION_PART.match(part)))
+
+
+def _check_late(config: Config, path: Path, root: yaml.Node) -> None:
+    for name in config.audits.late:
+        if name not in config.sources:
+            near = difflib.get_close_matches(name, config.sources, 1)
+            raise ConfigError(
+                f"{place_of(path, find_key(root, ('audits', 'late', name)))}: audits.late: '{name}' is none of the sources.",
+                expected="some of " + ", ".join(config.sources),
+                fix=f"did you mean '{near[0]}'?" if near else "name a source of 'sources:'",
+            )
 
 
 def _check_touchpoint_stages(config: Config, path: Path, root: yaml.Node) -> None:

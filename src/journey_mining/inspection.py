@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import uuid
 from pathlib import Path
 from typing import Any
@@ -46,13 +47,27 @@ def describe_status(config_path: Path) -> dict[str, Any]:
     return {"figures": figures, "audits": audits, "last_run": read_last_run(home)}
 
 
+def require_source(config_path: Path, source: str | None) -> None:
+    """Raise QueryError, naming the sources, when the configuration has no such source; None stands for all."""
+    known = list(load_config(config_path).sources)
+    if source is not None and source not in known:
+        near = difflib.get_close_matches(source, known, 1)
+        raise QueryError(
+            f"There is no source '{source}'.",
+            expected="one of " + ", ".join(known),
+            fix=f"did you mean '{near[0]}'?" if near else "name one of them, or leave out --source",
+        )
+
+
 def list_quarantine(
     config_path: Path, source: str | None, limit: int, with_raw: bool
 ) -> list[dict[str, Any]]:
     """Quarantined records of the published run: source, path, line, item, reason, bytes, and what was read when asked.
 
-    What was read may hold personal data; it lies in the private store and is shown to its owner only.
+    What was read may hold personal data; it lies in the private store and is shown to its owner only. Raises QueryError
+    for a `source` that the configuration does not have.
     """
+    require_source(config_path, source)
     home = published_home(config_path)
     raw = ", coalesce(try(decode(q.raw[:500])), q.raw[:500]::varchar) as content" if with_raw else ""
     with open_readonly(home.store_of(home.current_name() or "")) as connection:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,8 +19,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from journey_mining.config import Config, Notify
-from journey_mining.errors import AuditError, JourneyMiningError, ModelError
+from journey_mining.config import Config, Notify, locate
+from journey_mining.errors import AuditError, ConfigError, JourneyMiningError, ModelError
 from journey_mining.publication import Home
 
 _LOG = logging.getLogger("journey_mining")
@@ -131,6 +132,20 @@ def _is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def check_command(config: Config) -> None:
+    """Raise ConfigError when `notify.command` names no program that this user may start."""
+    if config.notify is None:
+        return
+    named = config.notify.command[0]
+    folder = config.path.parent if os.path.dirname(named) else None  # noqa: PTH120 - Path drops the ./ that decides
+    if shutil.which(named if folder is None else str(folder / named)) is None:
+        raise ConfigError(
+            f"{locate(config.path, 'notify', 'command', 0)}: notify.command: there is no program '{named}'.",
+            expected="a program on the PATH, or the path of an executable file, relative to journey.yaml",
+            fix="correct it, or make it executable: chmod +x",
+        )
 
 
 @contextmanager

@@ -234,6 +234,7 @@ def audit_results(context: RunContext) -> Counts:
         "run_id": context.run_id,
         "cutoff_us": context.cutoff_us,
         "is_backfill": context.wanted_cutoff is not None,
+        "goal": context.config.goal,
     }
     renewed = set(context.renewal.kept) if context.renewal else set()
     results = audits.run_audits(context.warehouse, context.config.audits, run, renewed)

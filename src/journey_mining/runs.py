@@ -198,8 +198,8 @@ def parse_cutoff(text: str | None) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:  # a year that UTC brings below 1 or above 9999
         raise ConfigError(
             f"--cutoff: '{text}' is no time.", expected="ISO 8601, for example 2026-03-31T23:59:59Z"
         ) from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

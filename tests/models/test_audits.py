@@ -31,6 +31,8 @@ CORRUPTIONS = {
     "files_stay": "insert into files_before values ('log', 'gone.csv', 'x', 1, 1, 'read')",
     "runs_steady": EARLIER
     + ", 9 as event_count, cutoff_at - interval 1 second as cutoff_at) from runs, range(1, 4) as t (n)",
+    "goal_known": "update touchpoint_signatures set touchpoint = 'buy' where touchpoint = 'purchase'; "
+    "delete from stages where stage = 'purchase'",
     "sources_fresh": f"update events set occurred_us = {CUTOFF_US} - (10 + line) * 86400000000",
     "events_in_files": "delete from staged_events where line = 1",
     "events_mapped": "update events set stage = null",
@@ -51,7 +53,12 @@ CORRUPTIONS = {
 
 def failures(lab: Lab, **limits: Any) -> dict[str, dict[str, object]]:
     """The audits that did not pass, by name; limits as under `audits:` in journey.yaml."""
-    run = {"run_id": "test", "cutoff_us": CUTOFF_US, "is_backfill": limits.pop("is_backfill", False)}
+    run = {
+        "run_id": "test",
+        "cutoff_us": CUTOFF_US,
+        "is_backfill": limits.pop("is_backfill", False),
+        "goal": limits.pop("goal", "purchase"),
+    }
     found = run_audits(lab.warehouse, Audits.model_validate(limits), run)
     return {str(row["audit"]): row for row in found if row["status"] != "passed"}
 
@@ -244,6 +251,26 @@ def test_a_source_that_stopped_is_found(lab: Lab) -> None:
     turn = micros("03-17 12:00") - 36 * 3_600_000_000
     lab.warehouse.execute(f"update events set occurred_us = occurred_us - {turn}")
     assert "days_allowed=2.0" in late(lab), "five days are, on both sides of 1970"
+
+
+@pytest.mark.parametrize(
+    ("goal", "detail"),
+    [
+        ("purchase", ""), ("page", ""), ("advocacy", ""), ("a rule's own", ""), (None, ""),
+        ("purchasse", "goal=purchasse, similar_names=purchase"), ("pag", "goal=pag, similar_names=page"),
+        ("Page", "goal=Page, similar_names=page"), ("renewal", "goal=renewal, similar_names=nothing"),
+        ("", "goal=, similar_names=nothing"),
+    ],
+)  # fmt: skip
+def test_a_goal_that_nothing_has_is_found(lab: Lab, goal: str | None, detail: str) -> None:
+    """It converts nobody; names that differ in a third of its letters at most are told."""
+    lab.live(LOG)
+    lab.warehouse.execute(
+        "insert into touchpoint_rules (rule_number, touchpoint) values (1, 'a rule''s own')"
+    )
+    found = failures(lab, goal=goal)
+    assert found.keys() == ({"goal_known"} if detail else set())
+    assert not detail or found["goal_known"]["detail"] == detail
 
 
 def test_a_limit_of_ones_own_goes_before_the_habit(lab: Lab) -> None:

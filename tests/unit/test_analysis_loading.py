@@ -119,8 +119,15 @@ def test_equal_times_keep_the_order_of_the_input() -> None:
 
 
 def test_events_without_a_customer_count_for_nobody() -> None:
-    """They stay in `events`, and no answer takes them for a customer."""
-    snapshot = jm.from_events(frame((None, 1, "a"), ("c", 1, "a")))
+    """They stay in `events`, no answer takes them for a customer, and a warning says how many they are."""
+    with pytest.warns(UserWarning, match="^1 event has no 'customer_id': no journey") as told:
+        snapshot = jm.from_events(frame((None, 1, "a"), ("c", 1, "a")))
+    assert [Path(one.filename).name for one in told] == [Path(__file__).name]
+    with pytest.warns(UserWarning, match="^2 events have no 'user'"):
+        jm.from_events(
+            frame((None, 1, "a"), ("c", 1, "a"), (None, 2, "a")).rename(columns={"customer_id": "user"}),
+            customer_id="user",
+        )
     assert snapshot.funnel("a")["entered"].tolist() == [1]
     assert len(snapshot.sql("select * from events")) == 2
 
@@ -239,6 +246,24 @@ def test_a_warning_points_at_the_line_that_asked(ask: Callable[[Any], Any]) -> N
         ask(jm.from_events(frame(("c", 0, "a"), ("c", 1, "b"))))
     told = [(one.filename, one.lineno) for one in caught if one.category is UserWarning]
     assert told == [(__file__, ask.__code__.co_firstlineno)]
+
+
+@pytest.mark.parametrize("session", ["Visit", "customer_id", "session_id"])
+def test_a_column_of_sessions_may_be_any(session: str) -> None:
+    """In any case of letters, and also one that has another meaning."""
+    rows = frame(("c", 0, "a", "c", "c"), ("c", 9e6, "b", "c", "c"), extra=("visit", "session_id"))
+    assert jm.from_events(rows, session=session).sessions()["event_count"].tolist() == [2]
+
+
+@pytest.mark.parametrize(
+    ("session", "near"), [("vist", "did you mean 'visit'?"), ("nope", "name one of these")]
+)
+def test_an_unknown_column_of_sessions_is_an_error(session: str, near: str) -> None:
+    """At once, with the columns that there are."""
+    with pytest.raises(QueryError, match=f"lack the column '{session}', which session names") as caught:
+        jm.from_events(frame(("c", 0, "a", "s1"), extra=("visit",)), session=session)
+    assert "customer_id, occurred_at, touchpoint, visit" in str(caught.value)
+    assert near in str(caught.value)
 
 
 def test_stages_can_list_their_touchpoints() -> None:

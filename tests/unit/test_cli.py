@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+import errno
 import gzip
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -93,6 +96,64 @@ def test_sql_prints_rows(starter: Path) -> None:
     assert (
         json.loads(call("sql", query, "--config", starter, "--format", "json", "--limit", 0).stdout)[0]
         == found[0]
+    )
+
+
+def refuse_constant(name: str) -> float:
+    """Fail for NaN and Infinity, which Python reads although JSON has neither."""
+    raise AssertionError(name)
+
+
+def test_sql_prints_json_that_is_json(starter: Path) -> None:
+    """NaN and infinity are null, also inside lists, records and maps, whose keys are texts."""
+    query = (
+        "select 'inf'::double as h, 'nan'::double as n, [1.5::double, '-inf'::double] as l, {'a': 'nan'::double} as s, "
+        "map {date '2026-03-02': 'inf'::double, date '2026-03-03': 2} as m"
+    )
+    done = call("sql", query, "--config", starter, "--format", "json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout, parse_constant=refuse_constant) == [
+        {
+            "h": None,
+            "n": None,
+            "l": [1.5, None],
+            "s": {"a": None},
+            "m": {"2026-03-02": None, "2026-03-03": 2.0},
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    "query", ["-- why\nselect 7 as n", "--why\nselect 7 as n", "-- a = b\nselect 7 as n", "--\nselect 7 as n"]
+)
+def test_a_query_may_begin_with_a_comment(starter: Path, query: str) -> None:
+    """It is no option, wherever it stands among them; a mistyped option still is."""
+    for arguments in (["sql", query, "--config", starter], ["sql", "--config", starter, query]):
+        done = call(*arguments, "--format", "json")
+        assert (done.exit_code, done.stdout and json.loads(done.stdout)) == (0, [{"n": 7}]), done.output
+    assert "No such option" in call("sql", "select 7", "--fromat", "json").output
+
+
+@pytest.mark.parametrize(
+    "command", [["sql", "select 1"], ["quarantine"]], ids=lambda command: str(command[0])
+)
+def test_a_limit_is_not_negative(starter: Path, command: list[str]) -> None:
+    """It is a mistake of usage: exit code 2, and the smallest limit is named."""
+    done = call(*command, "--config", starter, "--limit", -1)
+    assert (done.exit_code, "x>=0" in done.output) == (2, True), done.output
+
+
+def test_quarantine_knows_its_sources(starter: Path) -> None:
+    """Another one is a mistake, not an empty quarantine; the message names those that there are."""
+    assert call("quarantine", "--config", starter, "--source", "shop").exit_code == 0
+    done = call("quarantine", "--config", starter, "--source", "shpo")
+    assert done.exit_code == 8
+    assert "There is no source 'shpo'." in done.stderr
+    assert "one of shop" in done.stderr
+    assert "did you mean 'shop'?" in done.stderr
+    retried = call("quarantine", "--config", starter, "--source", "shpo", "--retry")
+    assert (retried.exit_code, "read exports" in retried.stderr) == (8, False), (
+        "told before a run, not after it"
     )
 
 
@@ -324,6 +385,149 @@ def test_a_mistake_has_a_message_and_a_code(
     assert not (shop.parent / "journeys" / "current" / "journeys.duckdb").exists()
 
 
+@pytest.fixture
+def forbid(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Takes the right to read a file or folder away, from the administrator too, whom a mode would not keep out."""
+
+    def forbid_path(path: Path) -> None:
+        def guard(owner: object, name: str, is_of_inner: bool) -> None:
+            allowed = getattr(owner, name)
+
+            def guarded(target: Any, *given: Any, **named: Any) -> Any:
+                if isinstance(target, str | os.PathLike):
+                    denied = Path(target).parents if is_of_inner else (Path(target), *Path(target).parents)
+                    if path in denied:
+                        raise PermissionError(errno.EACCES, "Permission denied", str(target))
+                return allowed(target, *given, **named)
+
+            monkeypatch.setattr(owner, name, guarded)
+
+        guard(os, "scandir", False)
+        guard(os, "stat", True)
+        guard(Path, "open", False)
+
+    return forbid_path
+
+
+def deliver_nested(shop: Path, source: str) -> Path:
+    """Move the export into a folder, with another one in a folder inside, which is returned."""
+    inner = shop.parent / "data" / "inner"
+    inner.mkdir(parents=True)
+    (shop.parent / "shop.csv").rename(shop.parent / "data" / "shop.csv")
+    (inner / "more.csv").write_text(LOG.replace("anna", "ben"), encoding="utf-8")
+    reconfigure(shop.parent, "path: shop.csv", f"path: {source}")
+    return inner
+
+
+@pytest.mark.parametrize(
+    ("source", "unreadable"),
+    [
+        ("data", "data"), ("data", "data/inner"), ("data/*.csv", "data"), ("data/**/*.csv", "data/inner"),
+        ("data/*/*.csv", "data/inner"), ("data/shop.csv", "data"), ("data", "data/inner/more.csv"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_named(
+    shop: Path, forbid: Callable[[Path], None], source: str, unreadable: str
+) -> None:
+    """A file or folder without the right to read it is not absent: exit code 1, and its path."""
+    deliver_nested(shop, source)
+    assert call("check", "--config", shop).exit_code == 0
+    forbid(shop.parent / unreadable)
+    done = call("check", "--config", shop)
+    assert isinstance(done.exception, SystemExit), done.exception
+    assert done.exit_code == 1, done.output
+    assert str(shop.parent / unreadable) in done.stderr
+    assert "Permission denied" in done.stderr
+
+
+@pytest.mark.parametrize("source", ["data", "data/**/*.csv"])
+def test_what_cannot_be_read_has_not_vanished(
+    shop: Path, forbid: Callable[[Path], None], source: str
+) -> None:
+    """A folder that was read and no longer can be stops the run; what is published stands."""
+    inner = deliver_nested(shop, source)
+    assert call("run", "--config", shop).exit_code == 0
+    forbid(inner)
+    done = call("run", "--config", shop)
+    assert (
+        done.exit_code,
+        f"{inner} cannot be read: Permission denied" in done.stderr.replace("/ ", " "),
+    ) == (1, True)
+    held = call(
+        "sql", "select path, status from source_files order by 1", "--config", shop, "--format", "json"
+    )
+    assert [tuple(row.values()) for row in json.loads(held.stdout)] == [
+        ("data/inner/more.csv", "read"),
+        ("data/shop.csv", "read"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["lost+found", "journeys"])
+def test_folders_that_hold_no_exports_may_be_unreadable(
+    shop: Path, forbid: Callable[[Path], None], name: str
+) -> None:
+    """The file system's own, and the home, which another user's run may own."""
+    (shop.parent / name).mkdir()
+    forbid(shop.parent / name)
+    for source in ("'.'", "'**/*.csv'"):
+        shop.write_text(CONFIG.replace("shop.csv", source), encoding="utf-8")
+        assert call("check", "--config", shop).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("home", "source"), [("./data", "data/*.csv"), (".", "data"), ("data", "data/shop.csv"), ("data", "data")]
+)
+def test_a_home_that_holds_the_exports(shop: Path, home: str, source: str) -> None:
+    """The home is said to be the cause, with its place: what lies in it is never read."""
+    (shop.parent / "data").mkdir()
+    (shop.parent / "shop.csv").rename(shop.parent / "data" / "shop.csv")
+    shop.write_text(f"home: {home}\n" + CONFIG.replace("shop.csv", source), encoding="utf-8")
+    done = call("check", "--config", shop)
+    assert done.exit_code == 2
+    assert f"{shop}:1:7: the home folder holds the exports of sources.shop" in done.stderr
+
+
+def test_a_goal_that_nothing_has_is_a_warning(shop: Path) -> None:
+    """A run says so, with what is like it; a check does when the configuration has something like it."""
+    assert "goal" not in call("check", "--config", shop).stderr
+    add(shop.parent, "goal: purchasse\n")
+    checked = call("check", "--config", shop)
+    assert checked.exit_code == 0
+    assert f"warning: {shop}:3:7: goal: 'purchasse' is neither" in checked.stderr
+    assert "Did you mean 'purchase'?" in checked.stderr
+    done = call("run", "--config", shop)
+    assert done.exit_code == 0
+    assert "warning: The goal is the touchpoint of an event" in done.stderr
+    assert "goal=purchasse, similar_names=purchase" in done.stderr
+    assert "goal_known" in call("status", "--config", shop, "--json").output
+    reconfigure(shop.parent, "goal: purchasse", "goal: pages")
+    assert "goal" not in call("check", "--config", shop).stderr, "an export may name it so"
+
+
+def test_check_knows_the_audits(shop: Path) -> None:
+    """One that there is not is told before a run, with its place."""
+    add(shop.parent, "audits: {stop: [files_sty]}\n")
+    done = call("check", "--config", shop)
+    assert done.exit_code == 2
+    assert f"{shop}:3:17: there is no audit 'files_sty'." in done.stderr
+    assert "did you mean 'files_stay'?" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [("[/nonexistent]", 2), ("[nonexistent-program]", 2), ("[./tell.sh]", 2), ("[sh, -c, x]", 0)],
+)
+def test_check_knows_whom_to_tell(shop: Path, command: str, code: int) -> None:
+    """A program that is not there, or not executable, is told before a run needs it, with its place."""
+    (shop.parent / "tell.sh").write_text("#!/bin/sh\n", encoding="utf-8")
+    add(shop.parent, f"notify: {{command: {command}}}\n")
+    done = call("check", "--config", shop)
+    assert done.exit_code == code, done.output
+    assert (f"{shop}:3:20: notify.command: there is no program" in done.stderr) == bool(code)
+    (shop.parent / "tell.sh").chmod(0o755)
+    assert call("check", "--config", shop).exit_code == (0 if "./tell.sh" in command else code)
+
+
 def test_a_missing_configuration(tmp_path: Path) -> None:
     """Every command that needs one says so, with code 2."""
     path = tmp_path / "journey.yaml"
@@ -342,7 +546,9 @@ def test_a_missing_configuration(tmp_path: Path) -> None:
 
 def test_a_bad_cutoff(shop: Path) -> None:
     """A time that is none is a mistake of the user."""
-    assert call("run", "--config", shop, "--cutoff", "yesterday").exit_code == 2
+    for text in ("yesterday", "", "9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00"):
+        done = call("run", "--config", shop, "--cutoff", text)
+        assert (done.exit_code, f"'{text}' is no time" in done.output) == (2, True), done.output
     assert call("run", "--config", shop, "--cutoff", "2020-01-01").exit_code == 3
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from journey_mining.config import Config, load_config
@@ -39,7 +40,7 @@ def complaint(folder: Path, text: str | bytes) -> str:
         (GOOD + "goal: __converted__\n", "3:7", "those of boundaries", "'__converted__'"),
         (GOOD + "touchpoints:\n  - {name: x, wenn: a}\n", "4:", "touchpoints.0.when", "when"),
         (GOOD + "journeys:\n  expiry: 30\n", "4:11", "expected a duration such as", "30"),
-        (GOOD + "journeys:\n  expiry: 3 moons\n", "4:11", "expected a duration such as", "'3 moons'"),
+        (GOOD + "journeys:\n  expiry: 3 moons\n", "4:11", "'journeys.expiry': expected a duration such as", "; or 'never'."),
         (GOOD + "journeys:\n  expiry: 10ms\n", "4:11", "expected a duration such as", "'10ms'"),
         (GOOD + "journeys:\n  expiry: ''\n", "4:11", "expected a duration such as", ""),
         (GOOD + "sessions:\n  inactivity: -5 minutes\n", "4:15", "expected a duration such as", "'-5 minutes'"),
@@ -48,7 +49,7 @@ def complaint(folder: Path, text: str | bytes) -> str:
         (GOOD + "timezone: Europe/Berln\n", "3:11", "not an IANA time zone", "did you mean 'Europe/Berlin'?"),
         ("sources:\n  shop: {system: table, path: a, timezone: Mars}\n", "2:44", "not an IANA time zone", "Mars"),
         (GOOD + "stages: [one, two]\ntouchpoints:\n  - {name: x, when: a, stage: tow}\n", "5:31", "unknown stage 'tow'", "did you mean 'two'?"),
-        (GOOD + "stages: [one, one]\n", "1:1", "a stage is listed twice", ""),
+        (GOOD + "stages: [one, two, one]\n", "3:9", "'stages': the stage 'one' is listed twice", ""),
         (GOOD + "stages: []\n", "3:9", "stages", ""),
         (GOOD + "stages: [Big Stage]\n", "3:10", "lower-case letters", "Big Stage"),
         ("sources:\n  My Shop: {system: table, path: a}\n", "2:", "lower-case letters", ""),
@@ -56,13 +57,25 @@ def complaint(folder: Path, text: str | bytes) -> str:
         ("sources:\n  shop: {system: table, path: a}\n  shop: {system: table, path: b}\n", "3:3", "'shop' is given twice", ""),
         (GOOD + "audits: {shrunk: 0.2}\n", "3:10", "unknown key 'audits.shrunk'", "did you mean 'shrink'?"),
         (GOOD + "audits: {shrink: 1.5}\n", "3:18", "less than or equal to 1", "1.5"),
-        (GOOD + "audits: {late: {crm: 2 days}}\n", "1:1", "'crm' is none of the sources shop", ""),
+        (GOOD + "audits: {late: {crm: 2 days}}\n", "3:17", "'crm' is none of the sources", "some of shop"),
+        (GOOD + "audits: {late: {shpo: 2 days}}\n", "3:17", "'shpo' is none of the sources", "did you mean 'shop'?"),
+        (GOOD + "memory_limit: 1 banana\n", "3:15", "'memory_limit': expected a size such as '6GB'", "'1 banana'"),
+        (GOOD + "memory_limit: 6\n", "3:15", "expected a size such as '6GB'", "6"),
+        (GOOD + "memory_limit: 0GB\n", "3:15", "expected a size such as '6GB'", "'0GB'"),
+        (GOOD + "memory_limit: 101%\n", "3:15", "expected a size such as '6GB'", "'101%'"),
+        (GOOD + "memory_limit: 99999999999TB\n", "3:15", "expected a size such as '6GB'", ""),
+        (GOOD + "schedule: {cron: 99 * * * *}\n", "3:18", "'schedule.cron': expected a cron expression", "bad minute"),
+        (GOOD + "schedule: {cron: 0 3 * *}\n", "3:18", "such as '0 3 * * *'", "not five fields"),
+        (GOOD + "schedule: {cron: 0 3 30 2 *}\n", "3:18", "expected a cron expression", "bad day-of-month"),
+        (GOOD + "schedule: {cron: 0 3 LW * *}\n", "3:18", "expected a cron expression", "the last day of a month"),
+        (GOOD + "schedule: {cron: 3}\n", "3:18", "expected a cron expression", "not five fields"),
         (GOOD + "notify: {command: mail me}\n", "3:19", "valid list", "'mail me'"),
         (GOOD + "notify: {command: [a], states: [lost]}\n", "3:33", "'failed', 'stopped', 'warned' or 'published'", "'lost'"),
         (GOOD + "notify: {states: [failed]}\n", "3:9", "'notify.command' is missing", "add 'command:' here"),
         (GOOD + "report: {min_cell: 0}\n", "3:20", "greater than or equal to 1", "0"),
         (GOOD + "report: {min_cell: many}\n", "3:20", "valid integer", "'many'"),
-        (GOOD + "sessions: {by: device}\n", "3:16", "'customer'", "'device'"),
+        (GOOD + "sessions: {by: device}\n", "3:16", "'sessions.by': expected customer, or a list of", "'device'"),
+        (GOOD + "sessions: {by: [device]}\n", "3:16", "'sessions.by': expected customer, or a list of", ""),
         (GOOD + "journeys: {ends_on: sale}\n", "3:21", "'expiry' or 'goal'", "'sale'"),
         (GOOD + "touchpoints: {name: x}\n", "3:14", "valid list", ""),
         ("sources: []\n", "1:10", "valid dictionary", ""),
@@ -94,6 +107,21 @@ def test_a_mistake_is_told_with_its_place(
     )
     assert says in message
     assert near in message
+
+
+@pytest.mark.parametrize("size", ["6GB", "1.5 TiB", "512mb", "2g", "80%"])
+def test_sizes_of_memory(tmp_path: Path, size: str) -> None:
+    """As DuckDB takes them."""
+    assert duckdb.connect(config={"memory_limit": size})
+    assert load(tmp_path, GOOD + f"memory_limit: {size}\n").memory_limit == size
+
+
+@pytest.mark.parametrize("cron", ["0 3 * * *", "*/15 6-22 * * mon-fri", "0 3 L * ?", "@daily"])
+def test_cron_expressions(tmp_path: Path, cron: str) -> None:
+    """As Prefect, which serves them, takes them."""
+    schedules = pytest.importorskip("prefect.client.schemas.schedules")
+    assert schedules.CronSchedule(cron=cron).cron == cron
+    assert load(tmp_path, GOOD + f"schedule: {{cron: '{cron}'}}\n").schedule.cron == cron
 
 
 def test_a_missing_file(tmp_path: Path) -> None:

@@ -49,7 +49,8 @@ def test_records_are_listed_with_place_and_reason(config: Path) -> None:
     ]
     assert "content" not in rows[0]
     assert str(listed(config, "--raw")[0]["content"]).startswith("b,yesterday,home")
-    assert listed(config, "--source", "elsewhere") == []
+    assert listed(config, "--source", "log") == rows
+    assert call(config, "quarantine", "--source", "elsewhere").exit_code == 8
 
 
 def test_a_retry_reads_the_files_again_and_changes_nothing_without_a_fix(config: Path) -> None:

@@ -6,7 +6,9 @@ time keep the order of the input. Tables are derived when a question first needs
 
 from __future__ import annotations
 
+import difflib
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +19,7 @@ import pandas as pd
 
 from journey_mining.analysis.expressions import Span, check_choice, span_us
 from journey_mining.analysis.log import MISSING, EventLog
-from journey_mining.errors import SourceError
+from journey_mining.errors import QueryError, SourceError
 from journey_mining.models import NEVER_US, Model, bind_rules, find_models
 from journey_mining.parameters import DEFAULT_STAGES
 from journey_mining.warehouse import Warehouse, first_line, open_warehouse, quoted, quoted_name
@@ -168,7 +170,7 @@ def load_events(
 ) -> EventLog:
     """The log of the given events: a frame, an Arrow table, a DuckDB relation, rows, or a Parquet or CSV file.
 
-    `names` maps customer_id, occurred_at and touchpoint to the given column names. Raises SourceError.
+    `names` maps customer_id, occurred_at and touchpoint to the given column names. Raises SourceError, QueryError.
     """
     from journey_mining.sources.load import register_functions
 
@@ -214,8 +216,11 @@ def _take_events(warehouse: Warehouse, given: Any, names: Mapping[str, str]) -> 
         )
     session = names.get("session_id")
     if session and session.lower() not in by_name:
-        raise SourceError(
-            f"The events lack the column '{session}', which session names.", found=", ".join(found)
+        near = difflib.get_close_matches(session.lower(), by_name, 1)
+        raise QueryError(
+            f"The events lack the column '{session}', which session names.",
+            found=", ".join(found),
+            fix=f"did you mean '{by_name[near[0]]}'?" if near else "name one of these, or leave session out",
         )
     if relation.startswith("read_csv"):  # an id such as 007 is a text, whatever it looks like
         texts = {picked[key]: "VARCHAR" for key in ("customer_id", "touchpoint")}
@@ -227,6 +232,9 @@ def _take_events(warehouse: Warehouse, given: Any, names: Mapping[str, str]) -> 
         f"{', '.join(f'{sql} as {quoted_name(name)}' for name, sql in selected.items())} from {relation}"
     )
     _check_times(warehouse, relation, picked["occurred_at"], found[picked["occurred_at"]])
+    if lost := warehouse.value("select count(*) from given_events where customer_id is null"):
+        told = f"{lost} event{' has' if lost == 1 else 's have'} no '{picked['customer_id']}': no journey has them."
+        warnings.warn(told, UserWarning, stacklevel=4)
     warehouse.execute("create or replace view published.main.events as select * from store.main.given_events")
     rows = warehouse.rows("describe store.main.given_events")
     return {str(row["column_name"]): str(row["column_type"]) for row in rows}

@@ -2,15 +2,107 @@
 
 from __future__ import annotations
 
+import errno
 import glob
+import os
 import re
+import stat
+from collections.abc import Callable, Iterator
 from itertools import takewhile
 from pathlib import Path
 
 from journey_mining.config import Config, Source, locate
-from journey_mining.errors import SourceError
+from journey_mining.errors import ConfigError, JourneyMiningError, SourceError
+
+_FILE_SYSTEMS_OWN = "lost+found"
+"""A folder at the root of a disk that only the administrator may read, and that holds no exports."""
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 _UNSHOWABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+def find_paths(config: Config, name: str, source: Source) -> list[Path]:
+    """The files that `path:` names, sorted; hidden ones and the home folder are left out.
+
+    Raises JourneyMiningError naming a file or folder that cannot be read: what lies there would count as vanished.
+    """
+    try:
+        found = [path for path in _search(config, source) if not path.name.startswith(".")]
+        return sorted(path for path in found if _is(path, stat.S_ISREG) and _is_outside(config, path))
+    except OSError as error:
+        where = locate(config.path, "sources", name, "path")
+        raise JourneyMiningError(
+            f"{where}: sources.{name}: {error.filename} cannot be read: {error.strerror}.",
+            fix="give this user read access to it, or name other files in `path:`",
+        ) from error
+
+
+def require_apart(config: Config, name: str, source: Source) -> None:
+    """Raise ConfigError when the home folder holds all that the source could be."""
+    root = _folder(config.path.parent / source.path).resolve()
+    if not _is_outside(config, root / "file"):
+        raise ConfigError(
+            f"{locate(config.path, 'home')}: the home folder holds the exports of sources.{name}; nothing in it is read.",
+            found=f"home {config.home_dir}, exports in {root}",
+            fix="name a folder that is nothing else, such as: home: ./journeys",
+        )
+
+
+def _search(config: Config, source: Source) -> Iterator[Path]:
+    base = config.path.parent
+    named = base / source.path
+    wanted = source.path if Path(source.path).is_absolute() else f"{glob.escape(str(base))}/{source.path}"
+    if glob.has_magic(source.path):
+        _require_listable(config, Path(wanted))
+    if _is(named, stat.S_ISDIR):
+        yield from _walk(named, config.home_dir)
+    elif _is(named, stat.S_ISREG):
+        yield named
+    else:
+        yield from map(Path, glob.glob(wanted, recursive=True))  # noqa: PTH207 - the pattern may be absolute
+
+
+def _walk(folder: Path, home: Path) -> Iterator[Path]:
+    """What lies below a folder and is no folder itself; the home is not entered, and no link is followed."""
+    for place, folders, names in os.walk(folder, onerror=_raise_unless_gone):
+        folders[:] = [
+            inner for inner in folders
+            if inner != _FILE_SYSTEMS_OWN and Path(place, inner).resolve() != home
+        ]  # fmt: skip
+        yield from (Path(place, name) for name in names)
+
+
+def _raise_unless_gone(error: OSError) -> None:
+    if error.errno not in _NOT_THERE:
+        raise error
+
+
+def _require_listable(config: Config, pattern: Path) -> None:
+    """Raise OSError for a folder that the pattern must list and this user may not: `glob` would pass it over."""
+    for number, part in enumerate(pattern.parts):
+        if glob.has_magic(part):
+            before = Path(*pattern.parts[: number + (part == "**")])
+            is_plain = not glob.has_magic(str(before))
+            for name in [str(before)] if is_plain else glob.glob(f"{before}/", recursive=True):  # noqa: PTH207
+                folder = Path(name)
+                is_other = folder.name == _FILE_SYSTEMS_OWN or not _is_outside(config, folder / "file")
+                if not is_other and _is(folder, stat.S_ISDIR):
+                    os.scandir(folder).close()
+
+
+def _is(path: Path, is_kind: Callable[[int], bool]) -> bool:
+    """Whether something of a kind is there; raises OSError where that cannot be told, which pathlib takes for a no."""
+    try:
+        return is_kind(path.stat().st_mode)
+    except OSError as error:
+        _raise_unless_gone(error)
+        return False
+    except ValueError:
+        return False
+
+
+def _is_outside(config: Config, path: Path) -> bool:
+    return config.home_dir not in path.resolve().parents
 
 
 def require_contained(config: Config, name: str, source: Source, found: list[Path]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
 from collections.abc import Callable, Collection, Iterator
@@ -18,7 +17,7 @@ from journey_mining.models import fingerprint, sql_folder
 from journey_mining.sources.bytestream import RAW_KEPT_BYTES, checksum
 from journey_mining.sources.changes import begin_changes, recount_files, withdraw_files
 from journey_mining.sources.consent import consent_rules
-from journey_mining.sources.containment import require_contained
+from journey_mining.sources.containment import find_paths, require_apart, require_contained
 from journey_mining.sources.keys import Pads
 from journey_mining.sources.load import Batch, LoadedFile, load_batch
 from journey_mining.sources.presets import Preset, load_preset
@@ -41,9 +40,10 @@ class FoundFile:
 
 
 def find_files(config: Config, name: str, source: Source) -> list[FoundFile]:
-    """The files of a source, sorted by path; raises SourceError when there is none."""
+    """The files of a source, sorted by path; raises SourceError when there is none, ConfigError when they lie in the home."""
     found = list_files(config, name, source)
     if not found:
+        require_apart(config, name, source)
         raise SourceError(
             f"{locate(config.path, 'sources', name, 'path')}: sources.{name} matches no file.",
             found=str(config.path.parent / source.path),
@@ -54,22 +54,9 @@ def find_files(config: Config, name: str, source: Source) -> list[FoundFile]:
 
 def list_files(config: Config, name: str, source: Source) -> list[FoundFile]:
     """The files of a source, sorted by path."""
-    base = config.path.parent
-    pattern = base / source.path
-    if pattern.is_dir():
-        paths: Iterator[Path] = (path for path in pattern.rglob("*"))
-    elif pattern.is_file():
-        paths = iter([pattern])
-    else:
-        wanted = source.path if Path(source.path).is_absolute() else f"{glob.escape(str(base))}/{source.path}"
-        paths = (Path(path) for path in glob.glob(wanted, recursive=True))  # noqa: PTH207 - the pattern may be absolute
-    home = config.home_dir
-    found = sorted(
-        path for path in paths
-        if path.is_file() and not path.name.startswith(".") and home not in path.resolve().parents
-    )  # fmt: skip
+    found = find_paths(config, name, source)
     require_contained(config, name, source, found)
-    return [FoundFile(name, path, _relative(path, base)) for path in found]
+    return [FoundFile(name, path, _relative(path, config.path.parent)) for path in found]
 
 
 def _relative(path: Path, base: Path) -> str:

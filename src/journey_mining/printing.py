@@ -1,0 +1,68 @@
+"""What a command prints of an answer: a table for people, CSV or JSON for scripts."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import Any
+
+import click
+
+
+def print_json(value: Any) -> None:
+    """Print a document; NaN and infinity, which JSON does not have, are null, and what it cannot hold is text."""
+    import json
+
+    click.echo(json.dumps(_without_nan(value), indent=2, default=str, ensure_ascii=False, allow_nan=False))
+
+
+def _without_nan(value: Any) -> Any:
+    """The value as JSON can hold it: numbers are finite, keys are texts.
+
+    >>> _without_nan({1: [2.5, float("inf")], "n": (float("nan"),)})
+    {'1': [2.5, None], 'n': [None]}
+    """
+    if isinstance(value, dict):
+        return {str(key): _without_nan(held) for key, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(held) for held in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def print_csv(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    """Print rows under their columns; no cell is a formula to a spreadsheet."""
+    import csv
+
+    from journey_mining.querying import safe_cell
+
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([safe_cell(value) for value in row] for row in rows)
+
+
+def print_table(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    """Print rows under their columns, aligned on a terminal."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    numeric = [
+        all(isinstance(row[i], int | float | None) for row in rows) and bool(rows)
+        for i in range(len(columns))
+    ]
+    for name, is_number in zip(columns, numeric, strict=True):
+        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*("" if value is None else _shown(value) for value in row))
+    console = Console()
+    if not console.is_terminal:
+        console.width = 10_000
+        table.box = None
+    console.print(table)
+
+
+def _shown(value: Any) -> str:
+    from rich.markup import escape
+
+    return escape(f"{value:.6g}" if isinstance(value, float) else str(value))
