@@ -16,6 +16,7 @@ import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     Field,
     ValidationError,
     model_validator,
@@ -25,6 +26,8 @@ from journey_mining.errors import ConfigError
 from journey_mining.parameters import DEFAULT_STAGES, Duration, Parameters
 from journey_mining.yaml_nodes import compose, construct, find_key, find_node, place_of
 
+_UNION_TAG = re.compile(r"(literal|function-\w+|list)\[.*|constrained-str")
+"""What pydantic puts into the place of a mistake for each of several types that a setting may have."""
 _NAME = re.compile(r"^[a-z_][a-z0-9_]*$")
 
 
@@ -39,6 +42,24 @@ def _check_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise ValueError("a name is lower-case letters, digits and underscores, and starts with a letter")
     return name
+
+
+def _check_some(value: object) -> object:
+    if value == []:
+        raise ValueError("expected customer or [customer, channel]")
+    return value
+
+
+def _check_positive(duration: timedelta) -> timedelta:
+    if not duration:
+        raise ValueError("expected a duration above zero")
+    return duration
+
+
+def _check_day(duration: timedelta) -> timedelta:
+    if duration < timedelta(days=1):
+        raise ValueError("expected a retention of a day or longer: what is older is erased for good")
+    return duration
 
 
 Zone = Annotated[str, AfterValidator(_check_zone)]
@@ -75,7 +96,9 @@ class Sessions(Parameters):
 
     inactivity: Duration = timedelta(minutes=30)
     """A longer gap opens a new session."""
-    by: Literal["customer"] | list[Literal["customer", "channel"]] = "customer"
+    by: Annotated[
+        Literal["customer"] | list[Literal["customer", "channel"]], BeforeValidator(_check_some)
+    ] = "customer"
     """customer: across channels; [customer, channel]: one session a channel."""
     max_session: Duration = timedelta(hours=24)
     """A longer session is flagged as non-human."""
@@ -86,7 +109,7 @@ class Sessions(Parameters):
 class Journeys(Parameters):
     """How a customer's events become journeys."""
 
-    expiry: Duration | Literal["never"] = timedelta(days=30)
+    expiry: Annotated[Duration, AfterValidator(_check_positive)] | Literal["never"] = timedelta(days=30)
     """A journey ends after more than this without an event that the customer initiated; or never."""
     ends_on: Literal["expiry", "goal"] = "expiry"
     """goal: the journey also ends at the goal."""
@@ -201,7 +224,7 @@ class Config(Parameters):
     """Folder of snapshots and private state, relative to journey.yaml."""
     timezone: Zone = "UTC"
     """Zone of local dates in the report."""
-    goal: str | None = "purchase"
+    goal: Annotated[str, Field(min_length=1)] | None = "purchase"
     """Touchpoint (or, where there is none of that name, stage) that converts a journey."""
     sources: dict[Name, Source] = Field(min_length=1)
     """Inputs by name; the order is the precedence among events of equal time."""
@@ -217,8 +240,11 @@ class Config(Parameters):
     audits: Audits = Audits()
     notify: Notify | None = None
     report: Report = Report()
-    retention: Duration | None = None
-    """Events older than this, counted back from the cutoff, are erased; None keeps all."""
+    retention: Annotated[Duration, AfterValidator(_check_day)] | None = None
+    """Events older than this are erased, counted back from the cutoff or the latest event, whichever is earlier.
+
+    At least a day; None keeps all.
+    """
     keep_snapshots: int = Field(5, ge=1)
     """Published snapshots that are kept; the one before the current is kept in any case, for readers on their way."""
     memory_limit: str = "6GB"
@@ -301,7 +327,7 @@ def _known_keys(location: tuple[str | int, ...]) -> list[str]:
 
 def _located(path: Path, root: yaml.Node, error: ValidationError) -> ConfigError:
     problem = error.errors()[0]
-    location = tuple(part for part in problem["loc"] if part not in ("literal['never']", "constrained-str"))
+    location = tuple(part for part in problem["loc"] if not _UNION_TAG.fullmatch(str(part)))
     dotted = ".".join(str(part) for part in location)
     if problem["type"] == "extra_forbidden":
         known = _known_keys(location)
