@@ -282,9 +282,9 @@ def _with_tombstones(
     return {place for place, word in words if word in found}
 
 
-def expire_events(warehouse: Warehouse, retention_us: int, cutoff_us: int) -> dict[str, int]:
-    """Take out what is older than the retention, counted back from the cutoff; the numbers of what went."""
-    horizon = cutoff_us - retention_us
+def expire_events(warehouse: Warehouse, retention_us: int, upto_us: int) -> dict[str, int]:
+    """Take out what is older than the retention, counted back from `upto_us`; the numbers of what went."""
+    horizon = upto_us - retention_us
     warehouse.execute("delete from store.main.retention")
     warehouse.execute("insert into store.main.retention values ($r, $h)", {"r": retention_us, "h": horizon})
     counts = delete_events(warehouse, f"occurred_us < {horizon}")

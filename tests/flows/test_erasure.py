@@ -274,3 +274,33 @@ def test_the_retention_erases_in_the_same_way(config: Path) -> None:
     config.write_text(CONFIG, encoding="utf-8")
     run_all(config)
     assert ask(config, "select min(occurred_at)::date::varchar from events") == [("2026-03-01",)]
+
+
+def test_a_cutoff_too_far_ahead_erases_nothing_more(config: Path) -> None:
+    """The retention is counted from the latest event then, and a warning says so; without a cutoff there is none."""
+    config.write_text(CONFIG + "retention: 36 hours\n", encoding="utf-8")
+    command = ["run", "--config", str(config)]
+    mistyped = CliRunner().invoke(main, [*command, "--cutoff", "2027-03-03"])
+    assert mistyped.exit_code == 0, mistyped.output
+    assert (
+        "warning: With a retention, the cutoff lies at most a day after the latest event" in mistyped.output
+    )
+    kept = ask(config, "select occurred_at::varchar from events order by all")
+    assert kept == [(f"2026-03-0{moment}:00",) for moment in ("2 10:00", "2 10:05", "3 09:00", "3 09:30")]
+    usual = CliRunner().invoke(main, command)
+    assert "With a retention" not in usual.output
+    assert ask(config, "select occurred_at::varchar from events order by all") == kept
+
+
+def test_when_the_retention_leaves_nothing_it_is_named(config: Path) -> None:
+    """A cutoff before all that is kept: nothing is published, and nothing is erased."""
+    config.write_text(CONFIG + "retention: 36 hours\n", encoding="utf-8")
+    run_all(config)
+    refused = CliRunner().invoke(main, ["run", "--config", str(config), "--cutoff", "2026-03-01T12:00"])
+    assert refused.exit_code == 3, refused.output
+    assert (
+        "There is no event up to 2026-03-01 12:00 UTC that the retention of 1 day, 12:00:00 leaves"
+        in refused.output
+    )
+    assert "2 records refused" in refused.output
+    assert ask(config, "select count(*) from events") == [(4,)]
