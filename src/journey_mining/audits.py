@@ -38,8 +38,8 @@ def run_audits(
 ) -> list[dict[str, Any]]:
     """Run all audits, write the table `audits`, and return its rows (audit, severity, status, offending_count, detail).
 
-    `run` holds run_id, cutoff_us and goal of the run whose tables are looked at, and is_backfill: whether its cutoff was
-    given.
+    `run` holds run_id, cutoff_us and goal of the run whose tables are looked at, is_backfill: whether its cutoff was
+    given, and has_retention.
     `renewed` names the tables of which only the rows in temp.renewed_<table> are new: only these can repeat a key.
     """
     models = [model for layer in ("core", "marts") for model in find_models(layer).values()]

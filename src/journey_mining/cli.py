@@ -229,8 +229,10 @@ def key(config_path: Path, is_new: bool, as_json: bool) -> None:
     rows = list_keys(config_path, is_new)
     if as_json:
         print_json(rows)
-    else:
+    elif rows:
         print_table(tuple(rows[0]), [tuple(row.values()) for row in rows])
+    else:
+        click.echo("No key is known; the first run makes one.")
 
 
 @main.command(cls=_Query)

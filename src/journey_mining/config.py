@@ -84,10 +84,22 @@ def _check_cron(value: object) -> str:
 
 
 def _check_by(value: object) -> object:
-    is_list = isinstance(value, list) and all(part in ("customer", "channel") for part in value)
+    is_list = isinstance(value, list) and value and all(part in ("customer", "channel") for part in value)
     if value != "customer" and not is_list:
         raise ValueError("expected customer, or a list of customer and channel such as [customer, channel]")
     return value
+
+
+def _check_positive(duration: timedelta) -> timedelta:
+    if not duration:
+        raise ValueError("expected a duration above zero")
+    return duration
+
+
+def _check_day(duration: timedelta) -> timedelta:
+    if duration < timedelta(days=1):
+        raise ValueError("expected a retention of a day or longer: what is older is erased for good")
+    return duration
 
 
 Zone = Annotated[str, AfterValidator(_check_zone)]
@@ -138,7 +150,7 @@ class Sessions(Parameters):
 class Journeys(Parameters):
     """How a customer's events become journeys."""
 
-    expiry: Duration | Literal["never"] = timedelta(days=30)
+    expiry: Annotated[Duration, AfterValidator(_check_positive)] | Literal["never"] = timedelta(days=30)
     """A journey ends after more than this without an event that the customer initiated; or never."""
     ends_on: Literal["expiry", "goal"] = "expiry"
     """goal: the journey also ends at the goal."""
@@ -253,7 +265,7 @@ class Config(Parameters):
     """Folder of snapshots and private state, relative to journey.yaml."""
     timezone: Zone = "UTC"
     """Zone of local dates in the report."""
-    goal: TouchpointName | None = "purchase"
+    goal: Annotated[TouchpointName, Field(min_length=1)] | None = "purchase"
     """Touchpoint (or, where there is none of that name, stage) that converts a journey."""
     sources: dict[Name, Source] = Field(min_length=1)
     """Inputs by name; the order is the precedence among events of equal time."""
@@ -269,8 +281,11 @@ class Config(Parameters):
     audits: Audits = Audits()
     notify: Notify | None = None
     report: Report = Report()
-    retention: Duration | None = None
-    """Events older than this, counted back from the cutoff, are erased; None keeps all."""
+    retention: Annotated[Duration, AfterValidator(_check_day)] | None = None
+    """Events older than this are erased, counted back from the cutoff or the latest event, whichever is earlier.
+
+    At least a day; None keeps all.
+    """
     keep_snapshots: int = Field(5, ge=1)
     """Published snapshots that are kept; the one before the current is kept in any case, for readers on their way."""
     memory_limit: Annotated[str, BeforeValidator(_check_memory)] = "6GB"

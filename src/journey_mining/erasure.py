@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote
 
 import pyarrow as pa
 
@@ -27,8 +27,12 @@ OUT_OF_REACH = (
     "backups and copies of the home folder that others made",
 )
 """What a receipt says that erasure cannot touch."""
-_TOKEN = re.compile(rb"""[^\s"',;:{}\[\]<>()|=&?\\]+""")
-_BLANKS = b" \t\r\n\"'"
+_TOKEN = re.compile(r"""[^\s"',;:{}\[\]<>()|=&?\\]+""")
+_BLANKS = " \t\r\n\"'"
+_ESCAPE = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|[nrtbfv/])")
+"""What JSON, or a program, writes for a character within a text; once more escaped, it has more backslashes."""
+_LAYERS = 3
+"""Layers of percent-encoding and of escapes that are taken off a record: an address within an address has two."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,11 @@ def read_requests(path: Path) -> list[ErasureRequest]:
             expected="a header kind,value and one identifier a row",
             fix="for example: email,anna@example.org",
         )
-    lacking = [number for number, row in enumerate(rows, 2) if not row["kind"] or not row["value"]]
+    lacking = [
+        number
+        for number, row in enumerate(rows, 2)
+        if not all((row[name] or "").strip() for name in ("kind", "value"))
+    ]
     if lacking:
         raise ConfigError(
             f"{path}:{lacking[0]}: a request lacks its kind or its value.", fix="complete the row"
@@ -121,7 +129,7 @@ def erase_persons(
         where e.identity_key in (select identity_key from erased_keys) group by f.source, f.path order by f.source, f.path"""
     )
     counts = delete_events(warehouse, "identity_key in (select identity_key from erased_keys)")
-    scrubbed = scrub_quarantine(warehouse, pads, [request.value for request in requests])
+    scrubbed = scrub_quarantine(warehouse, pads, requests)
     return {
         "requests": len(requests),
         "persons": persons,
@@ -185,19 +193,25 @@ def _list_identifiers(warehouse: Warehouse) -> None:
     )
 
 
-def scrub_quarantine(warehouse: Warehouse, pads: Pads, values: Iterable[str] = ()) -> int:
+def scrub_quarantine(warehouse: Warehouse, pads: Pads, requests: Iterable[ErasureRequest] = ()) -> int:
     """Remove the raw bytes of quarantined records that name an erased person; returns how many.
 
-    A record names a person when it holds one of `values`, or a word whose keyed hash is a tombstone.
+    A record names a person when it holds the value of one of `requests` as a whole word (see `holds_word`), or a word
+    whose keyed hash is a tombstone; as it stands, or without its percent-encoding and the escapes of JSON.
     """
     if not warehouse.value("select count(*) from tombstones"):
         return 0
-    wanted = [value.encode().lower() for value in values]
+    wanted = list(requests)
     rows = warehouse.execute(
         "select file_no, line, item, raw from quarantine where raw is not null"
     ).fetchall()
-    named = {row[:3] for row in rows if any(value in text for text in _spellings(row[3]) for value in wanted)}
-    named |= _with_tombstones(warehouse, pads, [(row[:3], word) for row in rows for word in _words(row[3])])
+    spelled = {row[:3]: _spellings(row[3]) for row in rows}
+    named = {
+        place for place, texts in spelled.items()
+        if any(holds_word(text, request) for text in texts for request in wanted)
+    }  # fmt: skip
+    words = [(place, word) for place, texts in spelled.items() for word in _words(texts)]
+    named |= _with_tombstones(warehouse, pads, words)
     for file_no, line, item in named:
         warehouse.execute(
             "update store.main.quarantine set raw = null where file_no = $f and line = $l and item = $i",
@@ -206,16 +220,46 @@ def scrub_quarantine(warehouse: Warehouse, pads: Pads, values: Iterable[str] = (
     return len(named)
 
 
-def _spellings(raw: bytes) -> tuple[bytes, bytes]:
-    return raw.lower(), unquote_to_bytes(raw).lower()
+def holds_word(text: str, request: ErasureRequest) -> bool:
+    """Whether a text holds the value of a request as a whole word, in whatever case.
+
+    A letter or digit beside the value continues it, and so does one behind a single `.`, `-`, `_` or `@`: these join
+    the parts of addresses, ids, dates and numbers. Every other character ends a word, also what cannot be read as
+    text: rather one record too many goes than one too few. Of a phone number, 00 and + before it make no other one.
+
+    >>> ann = ErasureRequest("email", "ann@x.example")
+    >>> [holds_word(text, ann) for text in ("to=Ann@X.example.", "j.ann@x.example", "ann@x.example.org")]
+    [True, False, False]
+    >>> [holds_word(text, ErasureRequest("user_id", "1")) for text in ("/users/1/", "2026-3-1T10:00", "10.0.0.1")]
+    [True, False, False]
+    """
+    value = request.value.lower()
+    before = r"(?<![^\W_])(?<![^\W_][._@-])" if value[0].isalnum() else ""
+    after = r"(?![^\W_])(?![._@-][^\W_])" if value[-1].isalnum() else ""
+    prefix = "(?:00)?" if request.kind == "phone" else ""
+    return re.search(before + prefix + re.escape(value) + after, text.lower()) is not None
 
 
-def _words(raw: bytes) -> set[str]:
+def _spellings(raw: bytes) -> set[str]:
+    """A record as it stands, and without layers of percent-encoding and of escapes."""
+    texts = {raw.decode("utf-8", "replace")}
+    for _ in range(_LAYERS):
+        texts |= {unquote(text) for text in texts} | {_ESCAPE.sub(_unescaped, text) for text in texts}
+    return texts
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    if not (digits := escape[1] or escape[2]):
+        return "/" if escape[0].endswith("/") else " "
+    # Half of a character beyond the basic plane is no text by itself; no identifier is made of these.
+    return " " if 0xD800 <= (code := int(digits, 16)) < 0xE000 else chr(code)
+
+
+def _words(texts: Iterable[str]) -> set[str]:
     """What may be an identifier in a record: its words, and its cells for those with blanks in them."""
-    texts = {raw, unquote_to_bytes(raw)}
     words = {word for text in texts for word in _TOKEN.findall(text)}
-    words |= {cell.strip(_BLANKS) for text in texts for cell in re.split(rb"[,;\t:{}]", text)}
-    return {word.decode("utf-8", "replace") for word in words if 3 <= len(word) <= 256}
+    words |= {cell.strip(_BLANKS) for text in texts for cell in re.split(r"[,;\t:{}]", text)}
+    return {word for word in words if 3 <= len(word) <= 256}
 
 
 def _with_tombstones(
@@ -238,9 +282,9 @@ def _with_tombstones(
     return {place for place, word in words if word in found}
 
 
-def expire_events(warehouse: Warehouse, retention_us: int, cutoff_us: int) -> dict[str, int]:
-    """Take out what is older than the retention, counted back from the cutoff; the numbers of what went."""
-    horizon = cutoff_us - retention_us
+def expire_events(warehouse: Warehouse, retention_us: int, upto_us: int) -> dict[str, int]:
+    """Take out what is older than the retention, counted back from `upto_us`; the numbers of what went."""
+    horizon = upto_us - retention_us
     warehouse.execute("delete from store.main.retention")
     warehouse.execute("insert into store.main.retention values ($r, $h)", {"r": retention_us, "h": horizon})
     counts = delete_events(warehouse, f"occurred_us < {horizon}")

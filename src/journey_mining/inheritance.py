@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
 
 from journey_mining.config import Config
-from journey_mining.errors import ConfigError, SourceError
+from journey_mining.errors import ConfigError, JourneyMiningError, SourceError
 from journey_mining.models import fingerprint, sql_folder
-from journey_mining.publication import Home
+from journey_mining.publication import DATABASE, Home
+from journey_mining.sources.erased import require_keys_of_erased
 from journey_mining.sources.keys import KEY_VARIABLE, read_keys
 from journey_mining.sources.ledger import list_files, reading_fingerprint
-from journey_mining.warehouse import Connection, Warehouse, open_readonly
+from journey_mining.warehouse import Connection, Warehouse, first_line, open_readonly
 
 _SHOWN = 3
 
@@ -31,23 +34,38 @@ def store_format() -> str:
     return fingerprint([sql_folder() / "store" / "tables.sql"])
 
 
+def require_erased(home: Home, rebuild: bool) -> None:
+    """Raise ConfigError when the last store, or a key, is gone without which erased persons would come back.
+
+    Without `rebuild` the key of the published snapshot must be known too. Nothing is written: no key is made either.
+    """
+    name = home.last_name()
+    if name is None:
+        return
+    with _opened_store(home, name) as connection:
+        known = _read_known(connection)
+        erased_under = _read_erased(connection)
+    keys = read_keys(home.private)
+    require_keys_of_erased(erased_under, keys)
+    if not rebuild:
+        _require_key(home.private, keys, known.key_id)
+
+
 def inherit_store(home: Home, config: Config, key_id: str, rebuild: bool) -> Inheritance:
     """What can be kept of the published store.
 
-    A key that is still known may be replaced; one that is not is more likely to be missing by mistake. Files that are
-    no longer on disk cannot be read again, so their events are kept where that is possible. Raises ConfigError or
-    SourceError where something would be lost and `rebuild` does not say that it may go.
+    Files that are no longer on disk cannot be read again, so their events are kept where that is possible. Raises
+    SourceError or JourneyMiningError where something is gone and `rebuild` does not say that it may go.
     """
     name = home.current_name()
-    if name is None or not home.store_of(name).is_file():
+    if name is None:
         return Inheritance(False)
-    with open_readonly(home.store_of(name)) as connection:
+    with _opened_store(home, name) as connection:
         known = _read_known(connection)
         missing = _list_missing(connection, config)
     is_readable = known.store_format == store_format() and known.key_id == key_id
     if not is_readable:
         if not rebuild:
-            _require_key(home.private, known.key_id)
             _require_files(missing)
         return Inheritance(False)
     again = frozenset(
@@ -57,7 +75,43 @@ def inherit_store(home: Home, config: Config, key_id: str, rebuild: bool) -> Inh
     )
     if again == frozenset(config.sources) and not missing:
         return Inheritance(False)
+    if not rebuild:
+        _require_database(home.snapshots / name / DATABASE)
     return Inheritance(True, again)
+
+
+@contextmanager
+def _opened_store(home: Home, name: str) -> Iterator[Connection]:
+    """A read-only connection to the store of a snapshot; raises ConfigError when it is missing or cannot be read."""
+    path = home.store_of(name)
+    if not path.is_file():
+        raise _store_lost(home, f"The private store {path} is missing")
+    try:
+        connection = open_readonly(path)
+    except JourneyMiningError as error:
+        raise _store_lost(home, f"The private store {path} cannot be read", error.what) from error
+    with connection:
+        try:
+            yield connection
+        except duckdb.Error as error:
+            raise _store_lost(home, f"The private store {path} cannot be read", first_line(error)) from error
+
+
+def _store_lost(home: Home, what: str, found: str | None = None) -> ConfigError:
+    """The error of a run that does not know any more who was erased.
+
+    Every snapshot that is still there knows it as well, since forgetting removes those before it.
+    """
+    older = home.older_names()
+    root = home.root
+    return ConfigError(
+        f"{what}: it is the record of erased persons, who would come back, with --rebuild too.",
+        found=found,
+        fix="restore this file from a backup"
+        + (f", or go back one snapshot: ln -sfn snapshots/{older[-1]} {root / 'current'}" if older else "")
+        + f"; or begin anew: remove {root / 'current'}, {home.snapshots} and {home.private / 'published'}, run, and repeat "
+        + f"every request to be forgotten (their dates stand in {home.private / 'receipts'})",
+    )
 
 
 def write_store_key(warehouse: Warehouse, key_id: str) -> None:
@@ -78,9 +132,20 @@ def _read_known(connection: Connection) -> _Known:
     try:
         rows = connection.execute("select store_format, key_id from store_key").fetchall()
         readings = dict(connection.execute("select source, fingerprint from readings").fetchall())
-    except duckdb.Error:
+    except duckdb.ProgrammingError:
         return _Known()
     return _Known(rows[0][0], rows[0][1], readings) if rows else _Known()
+
+
+def _read_erased(connection: Connection) -> list[str]:
+    """The ids of the keys under which persons were erased; every tombstone is read whole, so that damage shows here."""
+    query = (
+        "select key_id, max(identifier_hash), max(erased_at) from tombstones group by key_id order by key_id"
+    )
+    try:
+        return [str(row[0]) for row in connection.execute(query).fetchall()]
+    except duckdb.CatalogException:
+        return []
 
 
 def _list_missing(connection: Connection, config: Config) -> dict[str, int]:
@@ -98,14 +163,22 @@ def _list_missing(connection: Connection, config: Config) -> dict[str, int]:
     }
 
 
-def _require_key(private: Path, key_id: str | None) -> None:
-    known = read_keys(private)
+def _require_key(private: Path, known: Collection[str], key_id: str | None) -> None:
+    """A key that is still known may be replaced; one that is not is more likely to be missing by mistake."""
     if key_id is not None and key_id not in known:
         raise ConfigError(
             f"The key of the published snapshot (id {key_id}) is not known any more.",
-            found="known: " + ", ".join(known),
+            found=f"known: {', '.join(known) or 'none'}",
             expected=f"that key in {KEY_VARIABLE} or {private / 'key'}, where a newer one may follow it",
             fix="bring it back, or run with --rebuild: every customer and event then gets another id",
+        )
+
+
+def _require_database(path: Path) -> None:
+    if not path.is_file():
+        raise JourneyMiningError(
+            f"The published database {path} is missing, which this run would renew.",
+            fix="restore the folder of this snapshot from a backup, or publish anew: journey-mining run --rebuild",
         )
 
 

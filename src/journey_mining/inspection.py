@@ -84,7 +84,7 @@ def list_quarantine(
 def list_keys(config_path: Path, with_new: bool) -> list[dict[str, Any]]:
     """The known keys by id, oldest first: whether a run uses the key, and whether the published snapshot did.
 
-    `with_new` adds a key first.
+    `with_new` adds a key first; none is made otherwise.
     """
     config = load_config(config_path)
     home = Home(config.home_dir)
@@ -92,7 +92,7 @@ def list_keys(config_path: Path, with_new: bool) -> list[dict[str, Any]]:
     if with_new:
         add_key(home.private)
     known = read_keys(home.private)
-    active = load_pads(home.private, config.identity.key_id).key_id
+    active = load_pads(home.private, config.identity.key_id).key_id if known else None
     store = home.store_of(home.current_name() or "")
     used: list[str] = []
     if store.is_file():

@@ -51,6 +51,7 @@ def read_exports(context: RunContext) -> Counts:
 
 
 def _no_events(context: RunContext) -> SourceError:
+    """What became of the records instead; a retention that may have taken them is named."""
     files = context.warehouse.rows(
         "select path, status from files where status <> 'read' order by path limit 5"
     )
@@ -59,8 +60,20 @@ def _no_events(context: RunContext) -> SourceError:
     )
     found = [f"{file['path']} is {file['status']}" for file in files]
     found += [f"{reason['n']} x {reason['reason']} (line {reason['line']})" for reason in reasons]
+    upto = f"up to {context.cutoff_at:%Y-%m-%d %H:%M} UTC"
+    refused = context.warehouse.value("select sum(refused_count) from files")
+    if context.config.retention is not None and refused:
+        horizon = context.warehouse.value(
+            "select strftime(make_timestamp(horizon_us), '%Y-%m-%d %H:%M') from retention"
+        )
+        found.append(f"{refused} records refused, as all before {horizon} UTC are (the retention)")
+        return SourceError(
+            f"There is no event {upto} that the retention of {context.config.retention} leaves; nothing was published.",
+            found="; ".join(found),
+            fix="give a later --cutoff or a longer `retention:`; see what is read with: journey-mining check",
+        )
     return SourceError(
-        f"There is no event up to {context.cutoff_at:%Y-%m-%d %H:%M} UTC; nothing was published.",
+        f"There is no event {upto}; nothing was published.",
         found="; ".join(found) or "files without records",
         fix="look at these files; see what is read with: journey-mining check",
     )
@@ -68,14 +81,19 @@ def _no_events(context: RunContext) -> SourceError:
 
 def _settle_cutoff(context: RunContext) -> None:
     """The wanted cutoff, or the latest event that is not in the future."""
-    now_us = round(context.started_at.timestamp() * 1_000_000)
     if context.wanted_cutoff is not None:
         context.cutoff_us = round(context.wanted_cutoff.timestamp() * 1_000_000)
-        return
+    else:
+        context.cutoff_us = _usual_cutoff(context)
+
+
+def _usual_cutoff(context: RunContext) -> int:
+    """The cutoff of a run for which none is wanted, microseconds UTC: the latest event not in the future, or else now."""
+    now_us = round(context.started_at.timestamp() * 1_000_000)
     latest = context.warehouse.value(
         "select max(occurred_us) from staged_events where occurred_us <= $now", {"now": now_us}
     )
-    context.cutoff_us = int(latest) if latest is not None else now_us
+    return int(latest) if latest is not None else now_us
 
 
 def _forget_persons(context: RunContext) -> None:
@@ -88,11 +106,16 @@ def _forget_persons(context: RunContext) -> None:
 
 
 def _expire(context: RunContext) -> Counts:
-    """Erase what is older than the retention."""
+    """Erase what is older than the retention.
+
+    It is counted back from the cutoff, but never from one later than that of a usual night: what is erased is gone, so
+    that a mistyped cutoff must not erase more.
+    """
     if context.config.retention_us is None:
         return {}
     with context.warehouse.transaction():
-        counts = expire_events(context.warehouse, context.config.retention_us, context.cutoff_us)
+        upto_us = min(context.cutoff_us, _usual_cutoff(context))
+        counts = expire_events(context.warehouse, context.config.retention_us, upto_us)
         recount_files(context.warehouse)
     context.erases = context.erases or any(counts.values())
     return {"expired_events": counts["events"]}
@@ -235,6 +258,7 @@ def audit_results(context: RunContext) -> Counts:
         "cutoff_us": context.cutoff_us,
         "is_backfill": context.wanted_cutoff is not None,
         "goal": context.config.goal,
+        "has_retention": context.config.retention is not None,
     }
     renewed = set(context.renewal.kept) if context.renewal else set()
     results = audits.run_audits(context.warehouse, context.config.audits, run, renewed)

@@ -58,6 +58,20 @@ class Home:
         except OSError:
             return None
 
+    def last_name(self) -> str | None:
+        """Name of the published snapshot, or where the link to it is gone of the newest that was listed; else None."""
+        return self.current_name() or next(reversed(_read_listed(self)), None)
+
+    def older_names(self) -> list[str]:
+        """Names of the snapshots before the published one that are still whole, with their stores; the oldest first."""
+        return [
+            name
+            for name in _read_listed(self)
+            if name != self.last_name()
+            and self.store_of(name).is_file()
+            and (self.snapshots / name / DATABASE).is_file()
+        ]
+
     def store_of(self, name: str) -> Path:
         """The private store of a snapshot."""
         return self.private / f"{name}.duckdb"
@@ -139,15 +153,25 @@ def _describe_holder(descriptor: int) -> str:
 
 
 def start_working_copy(home: Home, run_id: str, keep_store: bool) -> Path:
-    """A fresh working folder, with copies of both published files when `keep_store`; leftovers are removed."""
+    """A fresh working folder, with copies of the published files that there are when `keep_store`; leftovers are removed."""
     remove_leftovers(home)
     folder = home.working / run_id
     folder.mkdir(parents=True, mode=0o700)
     name = home.current_name()
     if keep_store and name and home.store_of(name).is_file():
         _clone(home.store_of(name), folder / "store.duckdb")
-        _clone(home.snapshots / name / DATABASE, folder / DATABASE)
+        if (home.snapshots / name / DATABASE).is_file():
+            _clone(home.snapshots / name / DATABASE, folder / DATABASE)
     return folder
+
+
+@contextmanager
+def leaving_nothing(home: Home) -> Iterator[None]:
+    """Remove the working copy of a run that ends without publication: on a full disk it would keep what others need."""
+    try:
+        yield
+    finally:
+        shutil.rmtree(home.working, ignore_errors=True)
 
 
 def _clone(source: Path, target: Path) -> None:

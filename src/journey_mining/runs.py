@@ -18,10 +18,10 @@ from journey_mining.config import Config, load_config
 from journey_mining.erasure import ErasureRequest
 from journey_mining.errors import ConfigError
 from journey_mining.history import remember_last_run
-from journey_mining.inheritance import Inheritance, inherit_store, write_store_key
+from journey_mining.inheritance import Inheritance, inherit_store, require_erased, write_store_key
 from journey_mining.models import NEVER_US, bind_rules
 from journey_mining.notification import Outcome, noting, telling
-from journey_mining.publication import DATABASE, Home, locked, start_working_copy
+from journey_mining.publication import DATABASE, Home, leaving_nothing, locked, start_working_copy
 from journey_mining.renewal import Renewal
 from journey_mining.sources.erased import carry_tombstones
 from journey_mining.sources.keys import Pads, load_pads
@@ -133,7 +133,7 @@ def open_run(
         check_rules(config)
         audits.check_names(config)
         wanted = parse_cutoff(cutoff)
-        with locked(home, outcome.run_id), noting(home, outcome):
+        with locked(home, outcome.run_id), noting(home, outcome), leaving_nothing(home):
             with clear_errors("opening the store"):
                 context = _begin(config, home, outcome, rebuild, requests)
             context.wanted_cutoff, context.retry_quarantine = wanted, retry_quarantine
@@ -150,6 +150,7 @@ def _begin(
     config: Config, home: Home, outcome: Outcome, rebuild: bool, requests: Sequence[ErasureRequest]
 ) -> RunContext:
     """A run with an open working copy, and what it takes over from the last one."""
+    require_erased(home, rebuild)
     pads = load_pads(home.private, config.identity.key_id)
     name = home.current_name()
     inherited = inherit_store(home, config, pads.key_id, rebuild)
@@ -159,11 +160,15 @@ def _begin(
         config, home, outcome.run_id, outcome.started_at, working, warehouse, pads,
         reads_again=inherited.reads_again, requests=requests, summary=outcome.summary,
     )  # fmt: skip
-    _carry_over(context, inherited)
-    write_store_key(warehouse, pads.key_id)
-    if rebuild:
-        warehouse.execute("delete from store.main.derivation")
-    remember_last_run(warehouse, home.store_of(name) if name else None)
+    try:
+        _carry_over(context, inherited)
+        write_store_key(warehouse, pads.key_id)
+        if rebuild:
+            warehouse.execute("delete from store.main.derivation")
+        remember_last_run(warehouse, home.store_of(name) if name else None)
+    except BaseException:
+        warehouse.connection.close()
+        raise
     return context
 
 
@@ -180,7 +185,7 @@ def _open(config: Config, home: Home, working: Path) -> Warehouse:
 
 def _carry_over(context: RunContext, inherited: Inheritance) -> None:
     """What outlives even a store that is not kept; raises ConfigError when persons would be forgotten in vain."""
-    name = context.home.current_name()
+    name = context.home.last_name()
     if inherited.keeps_store:
         return
     if context.requests:

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from journey_mining.cli import main
 from journey_mining.pipeline import run_all
+from journey_mining.publication import Home
 
 CONFIG = """\
 timezone: UTC
@@ -151,6 +152,82 @@ def test_an_erased_person_stays_out_under_a_new_key(config: Path) -> None:
     assert "would come back" in stopped.output
 
 
+def test_a_lost_key_of_erased_persons_is_noticed_at_once(config: Path) -> None:
+    """Also by a night without a new file, and by one that lost every key: it makes none."""
+    forget(config, "--email", "anna@canary.example")
+    CliRunner().invoke(main, ["key", "--config", str(config), "--new"])
+    run_all(config)
+    key = config.parent / "journeys/private/key"
+    both = key.read_text()
+    key.write_text(both.splitlines()[-1] + "\n")
+    stopped = CliRunner().invoke(main, ["run", "--config", str(config)])
+    assert (stopped.exit_code, "would come back" in stopped.output) == (2, True)
+    key.unlink()
+    for arguments in ([], ["--rebuild"]):
+        stopped = CliRunner().invoke(main, ["run", "--config", str(config), *arguments])
+        assert (stopped.exit_code, "would come back" in stopped.output) == (2, True)
+        assert not key.exists()
+    key.write_text(both)
+    key.chmod(0o600)
+    run_all(config)
+
+
+def test_without_the_record_of_the_erased_nothing_is_published(config: Path) -> None:
+    """The message names the store and the way out, with --rebuild too; an older snapshot knows the erased as well."""
+    forget(config, "--email", "anna@canary.example")
+    run_all(config)
+    home = Home(config.parent / "journeys")
+    name, older = str(home.current_name()), home.older_names()[-1]
+    store = home.store_of(name)
+    kept = store.read_bytes()
+    for damage in ("missing", "cut to 5,000 bytes", "cut to half", "overwritten"):
+        harm(store, damage)
+        for arguments in ([], ["--rebuild"]):
+            stopped = CliRunner().invoke(main, ["run", "--config", str(config), *arguments])
+            assert (stopped.exit_code, str(store) in stopped.output) == (2, True), (damage, stopped.output)
+            for said in (
+                "erased persons",
+                "restore",
+                f"ln -sfn snapshots/{older}",
+                f"{home.private / 'published'}",
+            ):
+                assert said in stopped.output
+        store.write_bytes(kept)
+    store.unlink()
+    home.current.unlink()
+    home.current.symlink_to(f"snapshots/{older}")
+    run_all(config, rebuild=True)
+    assert ask(config, "select count(distinct customer_id) from events") == [(1,)]
+
+
+def harm(path: Path, damage: str) -> None:
+    """Damage a file."""
+    content = path.read_bytes()
+    if damage == "missing":
+        path.unlink()
+    elif damage == "overwritten":
+        path.write_bytes(content[:12288] + bytes(len(content) - 12288))
+    else:
+        path.write_bytes(content[: 5000 if "5,000" in damage else len(content) // 2])
+
+
+def test_who_begins_anew_does_so_on_purpose(config: Path) -> None:
+    """Without the link to what is published the erased stay out; only without all that the message names do they return."""
+    forget(config, "--email", "anna@canary.example")
+    home = Home(config.parent / "journeys")
+    home.current.unlink()
+    run_all(config)
+    assert ask(config, "select count(distinct customer_id) from events") == [(1,)]
+    home.store_of(str(home.current_name())).unlink()
+    home.current.unlink()
+    assert CliRunner().invoke(main, ["run", "--config", str(config)]).exit_code == 2
+    shutil.rmtree(home.snapshots)
+    (home.private / "published").unlink()
+    run_all(config)
+    assert ask(config, "select count(distinct customer_id) from events") == [(2,)]
+    assert forget(config, "--email", "anna@canary.example")["persons"] == 1
+
+
 def test_nobody_is_forgotten_by_mistake(config: Path) -> None:
     """Who is not known is said to be so, and is left out of later loads; a value that names nobody changes nothing."""
     receipt = forget(config, "--email", "carla@new.example", "--user-id", "undefined")
@@ -197,3 +274,33 @@ def test_the_retention_erases_in_the_same_way(config: Path) -> None:
     config.write_text(CONFIG, encoding="utf-8")
     run_all(config)
     assert ask(config, "select min(occurred_at)::date::varchar from events") == [("2026-03-01",)]
+
+
+def test_a_cutoff_too_far_ahead_erases_nothing_more(config: Path) -> None:
+    """The retention is counted from the latest event then, and a warning says so; without a cutoff there is none."""
+    config.write_text(CONFIG + "retention: 36 hours\n", encoding="utf-8")
+    command = ["run", "--config", str(config)]
+    mistyped = CliRunner().invoke(main, [*command, "--cutoff", "2027-03-03"])
+    assert mistyped.exit_code == 0, mistyped.output
+    assert (
+        "warning: With a retention, the cutoff lies at most a day after the latest event" in mistyped.output
+    )
+    kept = ask(config, "select occurred_at::varchar from events order by all")
+    assert kept == [(f"2026-03-0{moment}:00",) for moment in ("2 10:00", "2 10:05", "3 09:00", "3 09:30")]
+    usual = CliRunner().invoke(main, command)
+    assert "With a retention" not in usual.output
+    assert ask(config, "select occurred_at::varchar from events order by all") == kept
+
+
+def test_when_the_retention_leaves_nothing_it_is_named(config: Path) -> None:
+    """A cutoff before all that is kept: nothing is published, and nothing is erased."""
+    config.write_text(CONFIG + "retention: 36 hours\n", encoding="utf-8")
+    run_all(config)
+    refused = CliRunner().invoke(main, ["run", "--config", str(config), "--cutoff", "2026-03-01T12:00"])
+    assert refused.exit_code == 3, refused.output
+    assert (
+        "There is no event up to 2026-03-01 12:00 UTC that the retention of 1 day, 12:00:00 leaves"
+        in refused.output
+    )
+    assert "2 records refused" in refused.output
+    assert ask(config, "select count(*) from events") == [(4,)]

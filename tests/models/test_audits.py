@@ -28,6 +28,7 @@ CUTOFF_US = micros("03-20 09:00")
 EARLIER = "insert into runs select * exclude (n) replace ('r' || n as run_id, started_at - n * interval 1 day as started_at"
 CORRUPTIONS = {
     "cutoff_advances": EARLIER + ") from runs, range(1, 4) as t (n)",
+    "cutoff_in_data": "update events set occurred_us = occurred_us - 90000000000",
     "files_stay": "insert into files_before values ('log', 'gone.csv', 'x', 1, 1, 'read')",
     "runs_steady": EARLIER
     + ", 9 as event_count, cutoff_at - interval 1 second as cutoff_at) from runs, range(1, 4) as t (n)",
@@ -53,11 +54,11 @@ CORRUPTIONS = {
 
 def failures(lab: Lab, **limits: Any) -> dict[str, dict[str, object]]:
     """The audits that did not pass, by name; limits as under `audits:` in journey.yaml."""
-    run = {
-        "run_id": "test",
-        "cutoff_us": CUTOFF_US,
+    run = {"run_id": "test", "cutoff_us": CUTOFF_US}
+    run |= {
         "is_backfill": limits.pop("is_backfill", False),
         "goal": limits.pop("goal", "purchase"),
+        "has_retention": limits.pop("has_retention", True),
     }
     found = run_audits(lab.warehouse, Audits.model_validate(limits), run)
     return {str(row["audit"]): row for row in found if row["status"] != "passed"}

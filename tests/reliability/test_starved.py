@@ -78,6 +78,7 @@ def test_files_that_cannot_grow(limit: int, shop: Path, old: dict[str, str], new
     assert code == 1, message
     assert message.startswith("JourneyMiningError: ")
     assert "File too large" in message
+    assert not home_of(shop).working.exists(), "what it had written would keep the disk full"
     assert published(shop) == old
     assert finish(run, shop) == 0
     assert published(shop) == new
@@ -164,6 +165,29 @@ def test_deleted_lock_file(shop: Path) -> None:
         assert caught.value.exit_code == 6
     with locked(home, "third"):
         pass
+
+
+def test_deleted_snapshot(shop: Path, new: dict[str, str]) -> None:
+    """A night that would renew it names what is missing; --rebuild publishes anew, with the events of files that are gone."""
+    home = home_of(shop)
+    name = str(home.current_name())
+    shutil.rmtree(home.snapshots / name)
+    code, message = told(tell_run, shop)
+    assert code == 1, message
+    assert str(home.snapshots / name / "journeys.duckdb") in message
+    assert "missing" in message
+    assert "--rebuild" in message
+    assert finish(run, shop, True) == 0
+    assert differing(published(shop), new) == set()
+    shutil.rmtree(home.snapshots / str(home.current_name()))
+    (shop.parent / "shop" / "day01.csv").unlink()
+    assert finish(run, shop, True) == 0
+    assert differing(published(shop), new) <= {"source_files", "audits"}
+
+
+def differing(tables: dict[str, str], others: dict[str, str]) -> set[str]:
+    """The published tables of other content; in the store files are numbered as they were read."""
+    return {name for name in tables if not name.startswith("store.") and tables[name] != others[name]}
 
 
 def test_deleted_private_folder_is_an_error(tmp_path: Path, old_shop: Path) -> None:

@@ -46,6 +46,11 @@ def complaint(folder: Path, text: str | bytes) -> str:
         (GOOD + "sessions:\n  inactivity: -5 minutes\n", "4:15", "expected a duration such as", "'-5 minutes'"),
         (GOOD + "sessions: {inactivity: 99999999999 days}\n", "3:24", "duration", "99999999999 days"),
         (GOOD + "journeys: {expiry: 900000000 days}\n", "3:20", "never", "900000000 days"),
+        (GOOD + "journeys: {expiry: 0 days}\n", "3:20", "'journeys.expiry': expected a duration above zero", "'0 days'"),
+        (GOOD + "retention: 0 days\n", "3:12", "'retention': expected a retention of a day or longer", "'0 days'"),
+        (GOOD + "retention: 23 hours\n", "3:12", "a day or longer", "'23 hours'"),
+        (GOOD + "goal: ''\n", "3:7", "'goal': ", "at least 1 character"),
+        (GOOD + "sessions: {by: []}\n", "3:16", "'sessions.by': expected customer or [customer, channel]", ""),
         (GOOD + "timezone: Europe/Berln\n", "3:11", "not an IANA time zone", "did you mean 'Europe/Berlin'?"),
         ("sources:\n  shop: {system: table, path: a, timezone: Mars}\n", "2:44", "not an IANA time zone", "Mars"),
         (GOOD + "stages: [one, two]\ntouchpoints:\n  - {name: x, when: a, stage: tow}\n", "5:31", "unknown stage 'tow'", "did you mean 'two'?"),
@@ -175,6 +180,13 @@ def test_defaults(tmp_path: Path) -> None:
 def test_durations(tmp_path: Path, text: str, expected: timedelta) -> None:
     """A number and a unit, in one word or the other, or in short."""
     assert load(tmp_path, GOOD + f"journeys: {{expiry: '{text}'}}\n").journeys.expiry == expected
+
+
+def test_the_shortest_durations(tmp_path: Path) -> None:
+    """Just long enough."""
+    config = load(tmp_path, GOOD + "retention: 1 day\njourneys: {expiry: 1 second}\n")
+    assert (config.retention, config.journeys.expiry) == (timedelta(days=1), timedelta(seconds=1))
+    assert load(tmp_path, GOOD + "goal: null\n").goal is None
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,28 @@ def test_a_lost_key_stops_the_run(config: Path) -> None:
     assert not set(customers(config)) & set(before)
 
 
+def test_a_refused_run_makes_no_key(config: Path) -> None:
+    """With the key file moved away nothing is written in its place, by a listing neither; back again, it serves."""
+    assert call(config, "run").exit_code == 0
+    key = config.parent / "journeys/private/key"
+    key.rename(config.parent / "moved")
+    assert call(config, "run").exit_code == 2
+    assert json.loads(call(config, "key", "--json").stdout) == []
+    assert "No key is known" in call(config, "key").output
+    assert not key.exists()
+    (config.parent / "moved").rename(key)
+    assert call(config, "run").exit_code == 0
+    assert [row["is_published"] for row in json.loads(call(config, "key", "--json").stdout)] == [True]
+
+
+def test_a_key_that_is_named_and_not_there_is_not_made(config: Path) -> None:
+    """A first run that is refused leaves no key either."""
+    config.write_text(config.read_text() + "identity: {key_id: feedbeef}\n")
+    refused = call(config, "run")
+    assert (refused.exit_code, "known: none" in refused.output) == (2, True)
+    assert not (config.parent / "journeys/private/key").exists()
+
+
 def test_a_rotation_does_not_lose_events_of_files_that_are_gone(config: Path) -> None:
     """They cannot be hashed anew: the run stops until the file is back, the key is back, or --rebuild is asked for."""
     assert call(config, "run").exit_code == 0

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from journey_mining.cli import main
+from journey_mining.erasure import ErasureRequest, holds_word
 
 LOG = """customer_id,occurred_at,touchpoint
 a,2026-01-01 10:00:00,home
@@ -76,3 +77,66 @@ def test_nothing_published_is_said(config: Path) -> None:
     result = call(config, "quarantine")
     assert result.exit_code == 1
     assert "journey-mining run" in result.output
+
+
+BAD = "customer_id,email,phone,occurred_at,touchpoint,note\n"
+HERS = [
+    'x,Ann@X.example,,no,home,"as written"',
+    "x,,,no,home,https://shop.example/?mail=ann%40x.example&n=2",
+    "x,,,no,home,https://a.example/?next=https%3A%2F%2Fb.example%2F%3Fm%3D%2520ann%2540x.example%26",
+    'x,,,no,home,"{""text"": ""\\u00e9\\nann\\u0040x.example \\ud83d\\ude00""}"',
+    "x,,,no,home,write to <ann@x.example>.",
+    "x,,,no,home,name+ann@x.example",
+    "1,,,no,home,the account",
+    "x,,,no,home,see /users/1/orders",
+    "x,,+49 30 901820,no,home,her number",
+    "x,,0049 30 901820,no,home,her number",
+    "x,,,no,home,tel%3A%2B4930901820",
+]
+STRANGERS = [
+    "11,joann@x.example,,no,home,2026-03-01T10:11:21",
+    "x,ann@x.example.org,,no,home,10.0.0.1",
+    "x,j.ann@x.example,,no,home,1.5",
+    "x,mary-ann@x.example,+49 30 9018201,no,home,1st",
+    "x,ann@x.example-shop.com,,no,home,user_1",
+]
+
+
+def test_a_person_is_forgotten_in_quarantine_by_whole_words(tmp_path: Path) -> None:
+    """However her address, number and account are spelled; records of people whose identifiers contain hers stay."""
+    ok = "9,,,2026-03-01 10:00:00,home,\n"
+    (tmp_path / "log.csv").write_text(BAD + ok + "\n".join([*HERS, *STRANGERS]) + "\n")
+    config = tmp_path / "journey.yaml"
+    config.write_text("sources:\n  log: {system: table, path: log.csv, timezone: UTC}\n")
+    assert call(config, "run").exit_code == 0
+    assert len(listed(config)) == len(HERS) + len(STRANGERS)
+    named = ["--email", "ann@x.example", "--user-id", "1", "--phone", "+49 30 901820"]
+    forgotten = call(config, "forget", *named, "--json")
+    assert forgotten.exit_code == 0, forgotten.output
+    left = [str(row["content"]) for row in listed(config, "--raw") if row["content"] is not None]
+    assert [text.splitlines()[0] for text in left] == STRANGERS
+    assert json.loads(forgotten.stdout)["quarantined"] == len(HERS)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value", "holds"),
+    [
+        ("anna-7", "user_id", "anna-7", True), ("ANNA-7.", "user_id", "anna-7", True), ("anna-7-b", "user_id", "anna-7", False),
+        ("(anna-7)", "user_id", "anna-7", True), ("joanna-7", "user_id", "anna-7", False), ("@anna", "user_id", "anna", True),
+        ("anna@x.example", "user_id", "anna", False), ("_anna_", "user_id", "anna", True), ("éanna", "user_id", "anna", False),
+        ("\ufffdanna\ufffd", "user_id", "anna", True), ("\u201canna\u201d", "user_id", "anna", True), ("a.c", "user_id", "abc", False),
+        ("x==y", "cookie", "x==", True), ("(+49301)", "phone", "+49301", True), ("0049301", "phone", "49301", True),
+        ("0049301", "user_id", "49301", False), ("+49301", "phone", "49301", True), ("149301", "phone", "49301", False),
+    ],
+)  # fmt: skip
+def test_where_a_word_ends(text: str, kind: str, value: str, holds: bool) -> None:
+    """A letter or digit continues it, also behind one joining character; anything else ends it."""
+    assert holds_word(text, ErasureRequest(kind, value)) is holds
+
+
+def test_a_request_of_blanks_is_told(tmp_path: Path) -> None:
+    """It would name every record."""
+    (tmp_path / "requests.csv").write_text("kind,value\nemail,  \n")
+    (tmp_path / "journey.yaml").write_text("sources:\n  log: {system: table, path: log.csv}\n")
+    refused = call(tmp_path / "journey.yaml", "forget", "--file", str(tmp_path / "requests.csv"))
+    assert (refused.exit_code, "requests.csv:2" in refused.output) == (2, True)

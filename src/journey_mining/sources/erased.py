@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from journey_mining.errors import ConfigError
 from journey_mining.sources.keys import KEY_VARIABLE, Pads
@@ -39,14 +39,19 @@ def list_erased(warehouse: Warehouse, pads: Pads) -> None:
 
 def _pads_by_id(pads: Pads, wanted: Iterable[str]) -> list[Pads]:
     known = {one.key_id: one for one in (pads, *pads.others)}
+    require_keys_of_erased(wanted := list(wanted), known)
+    return [known[key_id] for key_id in wanted]
+
+
+def require_keys_of_erased(wanted: Iterable[str], known: Collection[str]) -> None:
+    """Raise ConfigError when one of the keys under which persons were erased is not among the ids of the known ones."""
     missing = [key_id for key_id in wanted if key_id not in known]
     if missing:
         raise ConfigError(
             f"Persons were erased under the key {missing[0]}, which is not known any more: they would come back.",
-            found="known: " + ", ".join(known),
+            found=f"known: {', '.join(known) or 'none'}",
             fix=f"bring that key back, before the others, in {KEY_VARIABLE} or the key file",
         )
-    return [known[key_id] for key_id in wanted]
 
 
 def carry_tombstones(warehouse: Warehouse, store: str) -> None:

@@ -34,14 +34,20 @@ class Pads:
 
 
 def load_pads(private: Path, key_id: str | None = None) -> Pads:
-    """Pads of the active key: the one called `key_id`, or the newest; raises ConfigError when it is not known."""
+    """Pads of the active key: the one called `key_id`, or the newest; raises ConfigError when it is not known.
+
+    Where no key is known and none is named, `private`/key is made.
+    """
     keys = read_keys(private)
+    if key_id is None and not keys:
+        add_key(private)
+        keys = read_keys(private)
     if key_id is None:
         key_id = list(keys)[-1]
     if key_id not in keys:
         raise ConfigError(
             f"identity.key_id: there is no key '{key_id}'.",
-            found="known: " + ", ".join(keys),
+            found=f"known: {', '.join(keys) or 'none'}",
             fix=f"name one of these, or add the key to {KEY_VARIABLE} or {private / 'key'}",
         )
     others = tuple(pads_of(key) for name, key in keys.items() if name != key_id)
@@ -61,13 +67,13 @@ def key_id_of(key: bytes) -> str:
 
 
 def read_keys(private: Path) -> dict[str, bytes]:
-    """Key id -> key, oldest first: those of the environment, or of `private`/key, which is made (0600) when missing."""
+    """Key id -> key, oldest first: those of the environment, or of `private`/key; none where that is missing."""
     given = os.environ.get(KEY_VARIABLE)
     if given and given.strip():
         return _decode(given, KEY_VARIABLE)
     path = private / "key"
     if not path.exists():
-        _write_keys(path, [secrets.token_bytes(32)])
+        return {}
     _require_private(path)
     return _decode(path.read_text(encoding="ascii", errors="replace"), str(path))
 
@@ -81,8 +87,7 @@ def add_key(private: Path) -> str:
         )
     key = secrets.token_bytes(32)
     path = private / "key"
-    known = list(read_keys(private).values()) if path.exists() else []
-    _write_keys(path, [*known, key])
+    _write_keys(path, [*read_keys(private).values(), key])
     return key_id_of(key)
 
 
