@@ -84,9 +84,9 @@ def _check_cron(value: object) -> str:
 
 
 def _check_by(value: object) -> object:
-    is_list = isinstance(value, list) and value and all(part in ("customer", "channel") for part in value)
-    if value != "customer" and not is_list:
-        raise ValueError("expected customer, or a list of customer and channel such as [customer, channel]")
+    parts = value if isinstance(value, list) else []
+    if value != "customer" and not (parts and all(part in ("customer", "channel") for part in parts)):
+        raise ValueError("expected customer or [customer, channel]")
     return value
 
 
