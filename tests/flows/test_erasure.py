@@ -177,7 +177,7 @@ def test_without_the_record_of_the_erased_nothing_is_published(config: Path) -> 
     forget(config, "--email", "anna@canary.example")
     run_all(config)
     home = Home(config.parent / "journeys")
-    name, older = str(home.current_name()), home.older_names()[-1]
+    older, name = (home.private / "published").read_text().split()
     store = home.store_of(name)
     kept = store.read_bytes()
     for damage in ("missing", "cut to 5,000 bytes", "cut to half", "overwritten"):
