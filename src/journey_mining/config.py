@@ -265,7 +265,7 @@ class Config(Parameters):
     """Folder of snapshots and private state, relative to journey.yaml."""
     timezone: Zone = "UTC"
     """Zone of local dates in the report."""
-    goal: Annotated[TouchpointName, Field(min_length=1)] | None = "purchase"
+    goal: Annotated[str, Field(min_length=1), AfterValidator(_check_touchpoint)] | None = "purchase"
     """Touchpoint (or, where there is none of that name, stage) that converts a journey."""
     sources: dict[Name, Source] = Field(min_length=1)
     """Inputs by name; the order is the precedence among events of equal time."""

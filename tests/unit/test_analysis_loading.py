@@ -163,12 +163,6 @@ def test_the_column_of_the_sessions_stays_readable(session: str) -> None:
     assert len(snapshot.sessions()) == 2
 
 
-def test_a_column_of_sessions_that_is_not_there_is_an_error() -> None:
-    """Its name is told."""
-    with pytest.raises(SourceError, match="lack the column 'visit'"):
-        jm.from_events(frame(("c", 0, "a")), session="visit")
-
-
 @pytest.mark.parametrize("trait", ["channel", "initiator", "is_background", "event_name", "stage"])
 def test_a_column_without_values_changes_nothing(trait: str) -> None:
     """A trait that some events lack loses none of their touchpoints, customers, days and steps."""

@@ -50,7 +50,6 @@ def complaint(folder: Path, text: str | bytes) -> str:
         (GOOD + "retention: 0 days\n", "3:12", "'retention': expected a retention of a day or longer", "'0 days'"),
         (GOOD + "retention: 23 hours\n", "3:12", "a day or longer", "'23 hours'"),
         (GOOD + "goal: ''\n", "3:7", "'goal': ", "at least 1 character"),
-        (GOOD + "sessions: {by: []}\n", "3:16", "'sessions.by': expected customer or [customer, channel]", ""),
         (GOOD + "timezone: Europe/Berln\n", "3:11", "not an IANA time zone", "did you mean 'Europe/Berlin'?"),
         ("sources:\n  shop: {system: table, path: a, timezone: Mars}\n", "2:44", "not an IANA time zone", "Mars"),
         (GOOD + "stages: [one, two]\ntouchpoints:\n  - {name: x, when: a, stage: tow}\n", "5:31", "unknown stage 'tow'", "did you mean 'two'?"),
