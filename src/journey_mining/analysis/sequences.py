@@ -116,15 +116,20 @@ moves as (
 )
 
 select
-    from_touchpoint,
-    to_touchpoint,
-    count(*) as transition_count,
-    {own}count(distinct customer_id) as customer_count,
-    median(gap_seconds) as median_gap_seconds,
-    quantile_cont(gap_seconds, 0.9) as p90_gap_seconds,
-    quantile_cont(gap_seconds, 0.95) as p95_gap_seconds
-from moves
-group by from_touchpoint, to_touchpoint"""
+    * exclude (gaps),
+    gaps[1] as median_gap_seconds,
+    gaps[2] as p90_gap_seconds,
+    gaps[3] as p95_gap_seconds
+from (
+    select
+        from_touchpoint,
+        to_touchpoint,
+        count(*) as transition_count,
+        {own}count(distinct customer_id) as customer_count,
+        quantile_cont(gap_seconds, [0.5, 0.9, 0.95]) as gaps
+    from moves
+    group by from_touchpoint, to_touchpoint
+)"""
 
 
 def write_neighbours(
