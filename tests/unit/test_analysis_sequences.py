@@ -375,11 +375,27 @@ def test_a_match_has_an_event(pattern: str, expected: list[int]) -> None:
     assert found["is_match"].tolist() == [count > 0 for count in expected]
 
 
-@pytest.mark.parametrize("pattern", [".*", "a*", "^a?", "a{0,2} -> b*"])
-def test_a_pattern_that_needs_no_event_is_refused(pattern: str) -> None:
-    """It would match everything, and nothing."""
-    with pytest.raises(QueryError, match="may be left out"):
-        log("ab").match(pattern)
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        (".*", [2, 3, 4]),
+        ("a*", [1, 1, 2]),
+        ("^a?", [1, 1, 1]),
+        ("c{0,2} -> b*", [1, 2, 2]),
+        ("a? -> c{0,}", [1, 2, 2]),
+    ],
+)
+def test_a_pattern_that_needs_no_event_takes_one(pattern: str, expected: list[int]) -> None:
+    """Each part may be left out, but not all of them."""
+    found = log("ab", "acb", "abab").match(pattern)
+    assert found["match_count"].tolist() == expected
+    assert found["is_match"].tolist() == [count > 0 for count in expected]
+
+
+def test_a_pattern_of_nothing_is_refused() -> None:
+    """What is there 0 times cannot be found."""
+    with pytest.raises(QueryError, match="matches no event"):
+        log("ab").match("a{0}")
 
 
 @pytest.mark.parametrize("pattern", ["ad click cart", "ad click > cart", "ad click→cart", "ad click, cart*"])

@@ -5,9 +5,9 @@
     thing    = name | "name" | [a|b] | [^a|b] | .   any of, none of, anything
 
 `->` means directly after. Repetition takes as few events as it can, and matches do not overlap. A match has at least
-one event, and a pattern of which every part may be left out, such as `.*`, is refused unless it must reach the last
-event: `^.*$` is a unit's whole sequence. A unit's touchpoints (consecutive repeats are one where the log's journeys
-collapse them) become a text of one character each, and the pattern a regular expression of it.
+one event, also of a pattern of which every part may be left out: `.*` matches each event by itself, `^.*$` a unit's whole
+sequence. A unit's touchpoints (consecutive repeats are one where the log's journeys collapse them) become a text of one
+character each, and the pattern a regular expression of it.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ OTHER = chr(FIRST_CODE - 1)
 _ELEMENT = re.compile(
     r"""^(?P<thing>"[^"]*"|'[^']*'|\[[^\]]*\]|\.|[^\[\]"'{}*+?]+?)\s*(?P<quantifier>[*+?]|\{\d+(?:,\d*)?\})?$"""
 )
+_MAY_BE_LEFT_OUT = re.compile(r"(?P<thing>.+?)(?P<quantifier>[*?]|\{0,?(?P<most>\d*)\})\?")
 _ARROW = re.compile(r"""->(?=(?:[^"'\[\]]|"[^"]*"|'[^']*'|\[[^\]]*\])*$)""")
 
 
@@ -43,7 +44,7 @@ class Pattern:
 
 
 def parse_pattern(log: EventLog, text: Any) -> Pattern:
-    """The pattern; raises QueryError where it cannot be read, can match no event, or names what no event has."""
+    """The pattern; raises QueryError where it cannot be read, or names what no event has."""
     if not isinstance(text, str):
         listed = f"write {' -> '.join(map(str, text))}" if isinstance(text, list | tuple) else None
         raise QueryError(
@@ -58,14 +59,25 @@ def parse_pattern(log: EventLog, text: Any) -> Pattern:
         raise QueryError("The pattern is empty.", fix=f"write for example: {EXAMPLE}")
     codes: dict[str, str] = {}
     parts = [_element(log, one.strip(), text, codes) for one in _ARROW.split(body)]
-    if not ends and re.fullmatch("".join(parts), ""):
+    middle = "".join(parts)
+    if not ends and re.fullmatch(middle, ""):
+        middle = _take_one(parts)
+    return Pattern(codes, ("^" if begins else "") + middle + ("$" if ends else ""))
+
+
+def _take_one(parts: list[str]) -> str:
+    """The regular expression of parts that may all be left out, with at least one event: one of them is there."""
+    ways = []
+    for place, part in enumerate(parts):
+        found = _MAY_BE_LEFT_OUT.fullmatch(part)
+        if found and found["quantifier"] != "{0}" and found["most"] != "0":
+            repeated = {"?": "", "*": "+?"}.get(found["quantifier"], f"{{1,{found['most'] or ''}}}?")
+            ways.append(found["thing"] + repeated + "".join(parts[place + 1 :]))
+    if not ways:
         raise QueryError(
-            "Every part of the pattern may be left out, so that no event need match.",
-            found=text,
-            fix=f"name a part that must be there, or match whole sequences: ^{body}$",
+            "The pattern matches no event: each part of it is there 0 times.", fix="write + or *"
         )
-    regex = ("^" if begins else "") + "".join(parts) + ("$" if ends else "")
-    return Pattern(codes, regex)
+    return f"(?:{'|'.join(ways)})"
 
 
 def _element(log: EventLog, element: str, text: str, codes: dict[str, str]) -> str:
