@@ -161,6 +161,10 @@ def test_segments_of_a_step_leave_out_who_never_reached_it(step: int | str) -> N
         ("laptop", 1): 1, ("laptop", 2): 1, (None, 1): 1, (None, 2): 1,
     }  # fmt: skip
     assert found["share_of_all"].tolist() == [1, 1, 1, 1]
+    assert entered(log_with_devices().funnel(["sign up", "pay"], by_at=step)) == [
+        3,
+        2,
+    ]  # no segments, nobody left out
 
 
 def test_several_columns_are_known_when_one_of_them_is() -> None:

@@ -183,7 +183,8 @@ def _segment_step(question: FunnelQuestion, steps: Sequence[Matcher]) -> int | N
         return None
     if isinstance(question.by_at, str) and question.by_at not in {step.label for step in steps}:
         check_choice("by_at", question.by_at, (*BY_AT, *(step.label for step in steps)))
-    return _step_index(question.by_at, steps)
+    index = _step_index(question.by_at, steps)
+    return None if question.by is None else index
 
 
 def _segment_columns(by: Any) -> list[str]:

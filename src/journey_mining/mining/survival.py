@@ -16,8 +16,8 @@ def estimate_conversion(waiting: pd.DataFrame, level: float = 0.95) -> pd.DataFr
     """One row a time at which someone converted: at_risk, converted, and the share converted by then with its interval.
 
     `waiting`: seconds, is_converted, unit_count. Kaplan and Meier 1958 through `statsmodels`' SurvfuncRight, with
-    Greenwood's error of the logarithm (of counted units `statsmodels` gives another error); the interval is normal on the log-minus-log scale (Kalbfleisch and Prentice 1980), so that it stays
-    within 0 and 1. attrs: unit_count, censored_count, median_seconds with median_low and median_high, NaN where not half
+    Greenwood's error of the logarithm (of counted units `statsmodels` gives another error); the interval is normal on
+    the log-minus-log scale (Kalbfleisch and Prentice 1980), so that it stays within 0 and 1. attrs: unit_count, censored_count, median_seconds with median_low and median_high, NaN where not half
     of the units convert within what was seen.
     """
     empty: dict[Hashable, float] = {
