@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import tempfile
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ import duckdb
 import pandas as pd
 
 from journey_mining.analysis.expressions import Span, check_choice, span_us
-from journey_mining.analysis.log import MISSING, EventLog
+from journey_mining.analysis.log import MISSING, EventLog, warn_caller
 from journey_mining.errors import QueryError, SourceError
 from journey_mining.models import NEVER_US, Model, bind_rules, find_models
 from journey_mining.parameters import DEFAULT_STAGES
@@ -234,7 +233,7 @@ def _take_events(warehouse: Warehouse, given: Any, names: Mapping[str, str]) -> 
     _check_times(warehouse, relation, picked["occurred_at"], found[picked["occurred_at"]])
     if lost := warehouse.value("select count(*) from given_events where customer_id is null"):
         told = f"{lost} event{' has' if lost == 1 else 's have'} no '{picked['customer_id']}': no journey has them."
-        warnings.warn(told, UserWarning, stacklevel=4)
+        warn_caller(told)
     warehouse.execute("create or replace view published.main.events as select * from store.main.given_events")
     rows = warehouse.rows("describe store.main.given_events")
     return {str(row["column_name"]): str(row["column_type"]) for row in rows}
