@@ -21,6 +21,7 @@ from journey_mining.pipeline import (
     audit_results,
     classify_touchpoints,
     derive_journeys,
+    mine_evidence,
     read_exports,
     resolve_identities,
 )
@@ -176,6 +177,7 @@ class Lab:
         derive_journeys(context)
         aggregate_marts(context)
         audit_results(context)
+        context.beside.stop()
         return self
 
     def deliver(
@@ -197,6 +199,7 @@ class Lab:
             derive_journeys,
             aggregate_marts,
             audit_results,
+            mine_evidence,
         ):
             step(context)
         self.renewed = len(context.renewal.kept) if context.renewal else 0

@@ -2,9 +2,9 @@
 -- severity: warn
 with counted as (
     select
-        count(*) as contact_count,
-        count(case when stage is null then 1 end) as unmapped_count
-    from events
+        sum(event_count) as contact_count,
+        coalesce(sum(case when stage is null then event_count end), 0) as unmapped_count
+    from touchpoint_counts
     where not is_background
 )
 

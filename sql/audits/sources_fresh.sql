@@ -1,20 +1,19 @@
 -- Every source has events close to the cutoff: within audits.late, or else within twice its longest pause so far, in days.
 -- severity: warn
--- Days are numbered from the year 1, since // cuts towards zero.
 with days as (
     select
         source,
-        (occurred_us + 62135596800000000) // 86400000000 as day_number,
+        local_date,
         max(occurred_us) as latest_us
     from events
-    group by source, (occurred_us + 62135596800000000) // 86400000000
+    group by source, local_date
 ),
 
 paused as (
     select
         source,
         latest_us,
-        day_number - lag(day_number) over (partition by source order by day_number) as pause_days
+        local_date - lag(local_date) over (partition by source order by local_date) as pause_days
     from days
 ),
 

@@ -21,9 +21,11 @@ with timed as (
         s.next_touchpoint as to_touchpoint,
         quantile_cont(s.next_gap_seconds, [0.5, 0.9, 0.95]) as gap_seconds
     from journey_steps as s
-    inner join journeys as j on s.journey_id = j.journey_id
     where s.next_gap_seconds is not null
-        and not j.is_flagged
+        and s.journey_id not in (
+            select j.journey_id from journeys as j
+            where j.is_flagged
+        )
     group by s.touchpoint, s.next_touchpoint
 ),
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 
 from journey_mining.analysis.log import EventLog
 from journey_mining.beside import Beside
 from journey_mining.mining.crediting import ask_credit, credit_log
 from journey_mining.mining.pain_points import PainRules, find_pain_points
+from journey_mining.trials import keep_trials
 from journey_mining.warehouse import Connection, Warehouse
 
 Settings = dict[str, str | None]
@@ -57,13 +60,16 @@ PURPOSES = {
 """What each table is."""
 
 
-def begin_evidence(beside: Beside, settings: Settings, min_cell: int) -> None:
-    """Start both estimates from the tables that are there."""
+def begin_evidence(beside: Beside, settings: Settings, min_cell: int, renews: bool = False) -> None:
+    """Start both estimates from the tables that are there; with `renews`, trials of most customers stay as they are."""
     rules = PainRules(min_customers=max(20, min_cell))
     question = ask_credit(model="all", bootstrap=DRAWS)
-    beside.start(
-        "pain_points", lambda connection: find_pain_points(_log(connection, settings), rules=rules)[0]
-    )
+    ask_trials = partial(keep_trials, renews=renews)
+
+    def find(connection: Connection) -> pd.DataFrame:
+        return find_pain_points(_log(connection, settings), rules=rules, ask_trials=ask_trials)[0]
+
+    beside.start("pain_points", find)
     beside.start("attribution", lambda connection: credit_log(_log(connection, settings), question)[0])
 
 

@@ -203,9 +203,17 @@ def derive_journeys(context: RunContext) -> Counts:
     The estimates need nothing else, and are made beside the steps that follow.
     """
     from journey_mining.evidence import begin_evidence
+    from journey_mining.mining.pain_points import follow_us
+    from journey_mining.trials import list_retried
 
     counts = _derive(context)
-    begin_evidence(context.beside, list_settings(context), context.config.report.min_cell)
+    settings = list_settings(context)
+    if context.renewal is not None:
+        before_us = context.renewal.cutoff_before_us
+        list_retried(context.warehouse, follow_us(settings), before_us, context.cutoff_us)
+    begin_evidence(
+        context.beside, settings, context.config.report.min_cell, renews=context.renewal is not None
+    )
     return counts
 
 

@@ -36,7 +36,7 @@ CORRUPTIONS = {
     "delete from stages where stage = 'purchase'",
     "sources_fresh": f"update events set occurred_us = {CUTOFF_US} - (10 + line) * 86400000000",
     "events_in_files": "delete from staged_events where line = 1",
-    "events_mapped": "update events set stage = null",
+    "events_mapped": "update touchpoint_counts set stage = null",
     "files_read_once": "insert into source_files select * replace ('f2' as file_id, 'web' as source) from source_files; "
     "insert into events select * replace ('f2' as file_id) from events",
     "files_conserved": "update source_files set duplicate_count = 1",
@@ -232,7 +232,10 @@ def events_of(lab: Lab, *days: str) -> Lab:
     lab.warehouse.execute("delete from events")
     for day in days:
         bound = {"us": micros(f"{day} 12:00")}
-        lab.warehouse.execute("insert into events (source, occurred_us) values ('crm', $us)", bound)
+        lab.warehouse.execute(
+            "insert into events (source, occurred_us, local_date) values ('crm', $us, cast(make_timestamp($us) as date))",
+            bound,
+        )
     return lab
 
 
@@ -251,6 +254,7 @@ def test_a_source_that_stopped_is_found(lab: Lab) -> None:
     events_of(lab, *daily)
     turn = micros("03-17 12:00") - 36 * 3_600_000_000
     lab.warehouse.execute(f"update events set occurred_us = occurred_us - {turn}")
+    lab.warehouse.execute("update events set local_date = cast(make_timestamp(occurred_us) as date)")
     assert "days_allowed=2.0" in late(lab), "five days are, on both sides of 1970"
 
 

@@ -22,14 +22,16 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from journey_mining.analysis.passages import write_cells
 from journey_mining.erasure import ErasureRequest
 from journey_mining.errors import AuditError
 from journey_mining.renewal import Renewal
+from journey_mining.trials import LABELS, TRIALS
 from worlds import Lab
 
 HEADER = (
     "event_id,customer_id,cookie,email,occurred_at,touchpoint,channel,initiator,value,score,score_kind,"
-    "score_min,score_max,received_at\n"
+    "score_min,score_max,object_type,object_id,received_at\n"
 )
 UNCOMPARED = {"runs", "audits", "settings"}
 UNLIKE = {"source_files": "exclude (status)"}
@@ -53,11 +55,11 @@ WHO = (
     "ben,,b@x.org",
     ",,",
 )
-KINDS = ("page,web,customer,,,,,", "cart,app,customer,,,,,", "purchase,web,customer,9.5,,,,", "sent,email,company,,,,,",
-         "call,phone,company,,,,,", "survey,email,customer,,4,csat,1,5", "help,chat,customer,,,,,")  # fmt: skip
+KINDS = ("page,web,customer,,,,,,,", "cart,app,customer,,,,,,,", "purchase,web,customer,9.5,,,,,order,1", "sent,email,company,,,,,,,",
+         "call,phone,company,,,,,,ticket,7", "survey,email,customer,,4,csat,1,5,,", "help,chat,customer,,,,,,ticket,7")  # fmt: skip
 MOMENTS = ("2026-03-27T09:00:00Z", "2026-03-28T23:10:00Z", "2026-03-29T00:30:00Z", "2026-03-29T01:00:00Z",
            "2026-03-29T01:30:00Z", "2026-03-29T22:00:00Z", "2026-04-01T10:00:00Z", "2026-04-04T10:00:01Z")  # fmt: skip
-ALWAYS = {"shop": "", "crm": f"99,anna,,,{MOMENTS[0]},call,phone,company,,,,,,\n"}
+ALWAYS = {"shop": "", "crm": f"99,anna,,,{MOMENTS[0]},call,phone,company,,,,,,,,\n"}
 """What stays on disk, so that no night is without an event."""
 RECEIVED = ("", "2026-04-05T00:00:00Z", "2026-04-06T00:00:00Z")
 
@@ -182,14 +184,16 @@ class Nights(RuleBasedStateMachine):
 
 
 def content(lab: Lab) -> dict[str, list[Any]]:
-    """The rows of every published table but those that tell of runs, in an order of their own."""
+    """The rows of every published table but those that tell of runs, in an order of their own; and the kept trials."""
     names = [row["table_name"] for row in lab.rows("from duckdb_tables() where database_name = 'published'")]
-    return {
+    published = {
         name: lab.warehouse.execute(
             f"select * {UNLIKE.get(name, '')} from published.main.{name} order by all"
         ).fetchall()
         for name in sorted(set(names) - UNCOMPARED)
     }
+    places = [str(number) for number in range(20)]
+    return {**published, "trials": lab.warehouse.execute(write_cells(places, TRIALS, LABELS)).fetchall()}
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ kept as (
 
 
 def _passed(sitting: float) -> str:
-    """The steps with the one before, and each customer's first meeting with each error."""
+    """The steps, and each customer's first meeting with each error."""
     return f"""passed as (
     select
         s.customer_id,
@@ -86,27 +86,30 @@ def _passed(sitting: float) -> str:
         s.touchpoint,
         s.started_at,
         cast(s.started_at as date) - date '1970-01-01' as day_number,
-        lag(s.touchpoint) over along as touchpoint_before,
-        cast(lag(s.started_at) over along as date) - date '1970-01-01' as day_before,
         s.gap_seconds
     from journey_steps as s
     where s.journey_id in (select k.journey_id from kept as k)
-    window along as (partition by s.journey_id order by s.step_number)
+),
+
+met as (
+    select p.*, p.touchpoint as signal
+    from passed as p
+    where p.touchpoint in (select n.signal from errors as n)
 ),
 
 -- The place is where the customer came from in the same sitting.
 firsts as (
     select
-        p.customer_id,
-        p.touchpoint as signal,
-        p.day_number,
+        m.customer_id,
+        m.signal,
+        m.day_number,
         case
-            when p.gap_seconds <= {sitting} and p.day_before = p.day_number then p.touchpoint_before
+            when m.gap_seconds <= {sitting} and b.day_number = m.day_number then b.touchpoint
             else '{START}'
         end as place
-    from passed as p
-    where p.touchpoint in (select n.signal from errors as n)
+    from met as m
+    left join passed as b on m.journey_id = b.journey_id and b.step_number = m.step_number - 1
     qualify row_number() over (
-            partition by p.customer_id, p.touchpoint order by p.started_at, p.journey_id, p.step_number
+            partition by m.customer_id, m.signal order by m.started_at, m.journey_id, m.step_number
         ) = 1
 )"""

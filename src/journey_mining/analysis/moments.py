@@ -154,32 +154,41 @@ def write_questions(log: EventLog) -> str:
         customer_id,
         object_type,
         object_id,
-        any_value(journey_id) as journey_id,
-        arg_min(touchpoint, (occurred_us, touchpoint)) filter (where coalesce(initiator, 'customer') = 'customer') as touchpoint,
+        arg_min((journey_id, touchpoint), (occurred_us, touchpoint, journey_id)) filter (
+            where coalesce(initiator, 'customer') = 'customer'
+        ) as first,
         min(occurred_us) filter (where coalesce(initiator, 'customer') = 'customer') as asked_us,
         list(occurred_us) filter (where initiator = 'company') as answers
     from events
     where object_id is not null and journey_id is not null and not coalesce(is_background, false){flagged}
     group by customer_id, object_type, object_id
-    having min(occurred_us) filter (where coalesce(initiator, 'customer') = 'customer') is not null
+    having count(*) filter (where coalesce(initiator, 'customer') = 'customer') > 0
 ),
 
 answered as (
     select
         k.customer_number,
-        a.touchpoint,
+        a.first[2] as touchpoint,
         k.entry_channel,
         {_under_way("(a.asked_us - k.begun_us)")} as under_way,
         a.asked_us,
         list_min(list_filter(a.answers, lambda one: one > a.asked_us)) - a.asked_us as wait_us
     from asked as a
-    inner join kept as k on a.journey_id = k.journey_id
-    where a.touchpoint is not null
+    inner join kept as k on a.first[1] = k.journey_id
+    where a.first[2] is not null
 )"""
 
 
-def write_waits(within_us: int) -> str:
-    """Still without an answer after a while, against answered by then; both are followed from that moment on."""
+def write_waits(within_us: int, keeps_all: bool = False) -> str:
+    """Still without an answer after a while, against answered by then; both are followed from that moment on.
+
+    What nobody ever got an answer to is no wait; with `keeps_all` it is there, and `ever_answered` has who got answers.
+    """
+    answered = (
+        ""
+        if keeps_all
+        else "\n        and exists (select 1 from answered as b where b.touchpoint = a.touchpoint and b.wait_us is not null)"
+    )
     ladder = ", ".join(
         f"{{'number': {number}, 'us': {seconds * 1_000_000}}}"
         for number, seconds in enumerate(LADDER.values(), 1)
@@ -195,8 +204,23 @@ def write_waits(within_us: int) -> str:
     inner join named as n on a.touchpoint = n.label
     cross join (select unnest([{ladder}]) as step) as l
     cross join horizon as h
-    where a.asked_us + l.step.us + {within_us} <= h.cutoff_us
-        and exists (select 1 from answered as b where b.touchpoint = a.touchpoint and b.wait_us is not null)
+    where a.asked_us + l.step.us + {within_us} <= h.cutoff_us{answered}
+),
+
+ever_answered as (
+    select
+        0 as kind,
+        {place("n.number", "0", "0")} as place,
+        0 as signal,
+        a.customer_number,
+        a.entry_channel,
+        a.under_way,
+        false as is_known,
+        false as is_converted,
+        a.asked_us as at_us
+    from answered as a
+    inner join named as n on a.touchpoint = n.label
+    where a.wait_us is not null
 ),
 
 waited as (

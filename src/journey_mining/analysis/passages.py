@@ -31,78 +31,58 @@ _KINDS = ("touchpoint", "loop", "repeat contact", "transition", "wait", "low sco
 """A kind is its position here, from 1."""
 
 
-_WEIGHTED = f"""once as (
-    select
-        kind,
-        place,
-        signal,
-        customer_number,
-        entry_channel,
-        under_way,
-        is_known,
-        count(*) as trial_count,
-        count(case when is_converted then 1 end) as converted_count,
-        min(at_us) as first_us,
-        max(at_us) as last_us
+WHOLE = 1_000_000_000_000
+"""A customer in the parts that are counted: whole numbers have the same sum in any order."""
+
+
+_WEIGHED = f"""by_signal as (
+    select customer_number, kind, signal, count(*) as all_count
     from tried
-    group by kind, place, signal, customer_number, entry_channel, under_way, is_known
-),
-
--- A transition is what came next, from one touchpoint alone.
-people as (
-    select * from once
-    union all
-    select
-        4 as kind,
-        place,
-        case when signal <> 0 then {pair(part("place", 2), "signal")} else 0 end as signal,
-        * exclude (kind, place, signal)
-    from once
-    where kind = 1
-),
-
-by_signal as (
-    select customer_number, kind, signal, sum(trial_count) as all_count
-    from people
     where signal <> 0
     group by customer_number, kind, signal
 ),
 
 by_place as (
-    select customer_number, kind, place, sum(trial_count) as all_count
-    from people
+    select customer_number, kind, place, count(*) as all_count
+    from tried
     group by customer_number, kind, place
 ),
 
--- Joined sums, since so many small windows would take several times as long.
-weighted as (
+-- Joined counts, since so many small windows would take several times as long.
+weighed as (
     select
-        p.*,
-        p.trial_count / cast(s.all_count as double) as met,
-        p.trial_count / cast(a.all_count as double) as there,
-        p.converted_count / cast(p.trial_count as double) as converted
-    from people as p
+        t.*,
+        {WHOLE} // s.all_count as met,
+        {WHOLE} // a.all_count as there
+    from tried as t
     left join by_signal as s
-        on p.customer_number = s.customer_number and p.kind = s.kind and p.signal = s.signal
-    inner join by_place as a on p.customer_number = a.customer_number and p.kind = a.kind and p.place = a.place
+        on t.customer_number = s.customer_number and t.kind = s.kind and t.signal = s.signal
+    inner join by_place as a on t.customer_number = a.customer_number and t.kind = a.kind and t.place = a.place
 ),
 
-cells as (
-    select
-        kind,
-        place,
-        signal,
-        entry_channel,
-        under_way,
-        is_known,
-        coalesce(round(sum(met), 9), 0) as met_count,
-        coalesce(round(sum(met * converted), 9), 0) as met_converted,
-        round(sum(there), 9) as there_count,
-        round(sum(there * converted), 9) as there_converted,
-        min(first_us) as first_us,
-        max(last_us) as last_us
-    from weighted
-    group by kind, place, signal, entry_channel, under_way, is_known
+-- A transition is what came next, from one touchpoint alone.
+changed as (
+    select * replace (
+        4 as kind,
+        case when signal <> 0 then {pair(part("place", 2), "signal")} else 0 end as signal
+    )
+    from weighed
+    where kind = 1
+),
+
+by_transition as (
+    select customer_number, signal, count(*) as all_count
+    from changed
+    where signal <> 0
+    group by customer_number, signal
+),
+
+people as (
+    select * from weighed
+    union all
+    select c.* replace ({WHOLE} // s.all_count as met)
+    from changed as c
+    left join by_transition as s on c.customer_number = s.customer_number and c.signal = s.signal
 )"""
 
 
@@ -115,34 +95,94 @@ def write_trials(log: EventLog, within_us: int, way: Sequence[str], one_in: int 
     the way to the goal, the most frequent first: how far customers had come along it in the same sitting is a part of
     the place. `one_in` takes every so many customers, by the hash of their ids.
     """
+    return f"""with {_people(log, within_us, way, is_sampled(one_in))},
+
+{_counted("people")},
+
+{_spelled(way)}"""
+
+
+def write_customer_trials(log: EventLog, within_us: int, way: Sequence[str], whom: str, labels: str) -> str:
+    """The query of the trials themselves, with their customer_id, of the customers that fulfil the condition `whom`.
+
+    `labels` is the table (label, number) of all names. Waits are those for whatever customers began; what anybody got
+    an answer to is told by the rows of kind 0, so that `write_cells` can leave the other waits out.
+    """
+    return f"""with {_people(log, within_us, way, whom, labels)}
+
+select k.customer_id, p.* exclude (customer_number)
+from people as p
+inner join (select distinct customer_id, customer_number from kept) as k on p.customer_number = k.customer_number"""
+
+
+def write_cells(way: Sequence[str], trials: str, labels: str) -> str:
+    """The query of `write_trials` over the table `trials` that holds rows of `write_customer_trials`."""
+    return f"""with {_named(f"select label, number from {labels}", way)},
+
+compared as (
+    select *
+    from {trials}
+    where kind in (1, 2, 3, 4, 6)
+        or (kind = 5 and {part("place", 2)} in (select {part("place", 2)} from {trials} where kind = 0))
+),
+
+{_counted("compared")},
+
+{_spelled(way)}"""
+
+
+def _people(log: EventLog, within_us: int, way: Sequence[str], whom: str, labels: str | None = None) -> str:
+    """The subqueries up to `people`, a row a trial; names are numbered by the table `labels`, or as they come."""
     columns = log.columns
     log.require_columns([name for name in ("journey_id", "score", "score_kind") if name in columns])
     log.require("events", "journeys", "journey_steps")
-    ctes, kinds = [_horizon(log, one_in), write_goals()], ["moved", "looped", "repeated"]
-    labels = ["select touchpoint as label from journey_steps"]
+    ctes, kinds = [_horizon(log, whom), write_goals()], ["moved", "looped", "repeated"]
+    found = ["select touchpoint as label from journey_steps"]
     waits, scores = [], []
     if {"initiator", "object_id", "object_type"} <= columns.keys():
         ctes.append(write_questions(log))
-        labels.append("select touchpoint from answered")
-        waits = [write_waits(within_us)]
-        kinds.append("waited")
+        found.append("select touchpoint from answered")
+        waits = [write_waits(within_us, keeps_all=labels is not None)]
+        kinds += ["waited"] if labels is None else ["waited", "ever_answered"]
     if {"score", "score_kind", "score_min", "score_max"} <= columns.keys():
         ctes.append(write_answers(within_us))
-        labels.append("select place from answers")
+        found.append("select place from answers")
         scores = [write_scores(within_us)]
         kinds.append("scored")
-    ctes += [_named(labels, way), write_steps(log), write_passed(within_us), MOVED, *waits, *scores]
+    numbered = _number_labels(found) if labels is None else f"select label, number from {labels}"
+    ctes += [_named(numbered, way), write_steps(log), write_passed(within_us), MOVED, *waits, *scores]
     tried = "\n    union all\n".join(f"    select * from {name}" for name in kinds)
     head = ",\n\n".join(ctes)
-    return f"""with {head},
+    return f"""{head},
 
 tried as (
 {tried}
 ),
 
-{_WEIGHTED},
+{_WEIGHED}"""
 
-{_spelled(way)}"""
+
+def _counted(trials: str) -> str:
+    """The cells, which the trials of all customers add up to."""
+    sums = ",\n".join(
+        f"        coalesce(round(sum({part}){chosen} / {WHOLE}, 9), 0) as {part}_{name}"
+        for part in ("met", "there")
+        for name, chosen in (("count", ""), ("converted", " filter (where is_converted)"))
+    )
+    return f"""cells as (
+    select
+        kind,
+        place,
+        signal,
+        entry_channel,
+        under_way,
+        is_known,
+{sums},
+        min(at_us) as first_us,
+        max(at_us) as last_us
+    from {trials}
+    group by kind, place, signal, entry_channel, under_way, is_known
+)"""
 
 
 def write_ways(log: EventLog, one_in: int = 1) -> str:
@@ -179,7 +219,7 @@ group by s.touchpoint
 order by s.touchpoint"""
 
 
-def _horizon(log: EventLog, one_in: int) -> str:
+def _horizon(log: EventLog, whom: str) -> str:
     return f"""kept as (
     select
         journey_id,
@@ -189,7 +229,7 @@ def _horizon(log: EventLog, one_in: int) -> str:
         coalesce(entry_channel, '(none)') as entry_channel,
         epoch_us(started_at) as begun_us
     from journeys
-    where not is_flagged and {is_sampled(one_in)}
+    where not is_flagged and {whom}
 ),
 
 horizon as (
@@ -197,17 +237,25 @@ horizon as (
 )"""
 
 
-def _named(labels: Sequence[str], way: Sequence[str]) -> str:
+def _number_labels(labels: Sequence[str]) -> str:
     """Numbers from 1 for touchpoints and what else is a place, since numbers are counted several times as fast."""
     every = "\n        union all\n".join(f"        {one}" for one in labels)
-    marks = " ".join(f"when {quoted(name)} then {number}" for number, name in enumerate(way, 1))
-    mark = f"case label {marks} else 0 end" if way else "0"
-    return f"""named as (
-    select label, row_number() over (order by label) as number, {mark} as mark
+    return f"""select label, row_number() over (order by label) as number
     from (
 {every}
     )
-    group by label
+    group by label"""
+
+
+def _named(numbered: str, way: Sequence[str]) -> str:
+    """Each name's number, and its place on the way (0: none)."""
+    marks = " ".join(f"when {quoted(name)} then {number}" for number, name in enumerate(way, 1))
+    mark = f"case label {marks} else 0 end" if way else "0"
+    return f"""named as (
+    select label, number, {mark} as mark
+    from (
+    {numbered}
+    )
 )"""
 
 

@@ -10,7 +10,7 @@ days far more often than on other days (mining.incidents); what it cost is then 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -133,23 +133,31 @@ def list_way(ways: pd.DataFrame, rules: PainRules) -> list[str]:
 
 
 def find_pain_points(
-    log: EventLog, within: Span | None = None, rules: PainRules | None = None
+    log: EventLog,
+    within: Span | None = None,
+    rules: PainRules | None = None,
+    ask_trials: Callable[[EventLog, int, Sequence[str], int], str] = write_trials,
 ) -> tuple[pd.DataFrame, str]:
     """The candidates of a log (as `estimate_pain_points`), and the query of their trials.
 
-    within: how long customers are followed for the goal; None: the journeys' expiry, or 7 days where they never expire.
+    within: how long customers are followed for the goal; None: as `follow_us` says. ask_trials: what gives the query
+    of the trials by cell; whoever keeps trials gives one over these.
     """
     rules = rules or PainRules()
-    expiry = log.settings.get("expiry_seconds")
-    default = float(expiry) if expiry is not None else 7 * 86_400.0
-    within_us = span_us(default if within is None else within, "within")
+    within_us = follow_us(log.settings) if within is None else span_us(within, "within")
     log.require("journeys")
     customers = int(log.value("select count(distinct customer_id) from journeys") or 0)
     one_in = max(1, -(-customers // rules.max_customers))
     ways = log.read(write_ways(log, one_in))
-    query = write_trials(log, within_us, list_way(ways, rules), one_in)
+    query = ask_trials(log, within_us, list_way(ways, rules), one_in)
     incidents = _find_incidents(log, ways, one_in)
     return estimate_pain_points(log.read(query), ways, rules, one_in, incidents), query
+
+
+def follow_us(settings: Mapping[str, str | None]) -> int:
+    """How long customers are followed, microseconds: the journeys' expiry, or 7 days where they never expire."""
+    expiry = settings.get("expiry_seconds")
+    return span_us(float(expiry) if expiry is not None else 7 * 86_400.0, "within")
 
 
 def _find_incidents(log: EventLog, ways: pd.DataFrame, one_in: int) -> pd.DataFrame | None:

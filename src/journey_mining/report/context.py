@@ -23,6 +23,8 @@ class Context:
     run: Row
     figures: dict[str, Any]
     hues: dict[str, str] = field(default_factory=dict)
+    _answers: dict[str, Answer] = field(default_factory=dict)
+    """What was asked before."""
 
     @property
     def min_cell(self) -> int:
@@ -45,8 +47,10 @@ class Context:
         return str(self.figures["goal"])
 
     def answer(self, name: str) -> Answer:
-        """The answer to a named query."""
-        return read_answer(self.connection, name)
+        """The answer to a named query, which is asked once."""
+        if name not in self._answers:
+            self._answers[name] = read_answer(self.connection, name)
+        return self._answers[name]
 
     def hue(self, channel: str | None) -> str:
         """The hue key of a channel."""
