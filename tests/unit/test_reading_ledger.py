@@ -15,7 +15,7 @@ from journey_mining.config import load_config
 from journey_mining.errors import SourceError
 from journey_mining.sources.keys import pads_of
 from journey_mining.sources.ledger import read_sources
-from journey_mining.sources.load import register_functions
+from journey_mining.sources.load import load_batch, register_functions
 from journey_mining.warehouse import Warehouse, open_warehouse
 from unit.loaded import KEY, Row, csv_text, json_document
 
@@ -106,6 +106,26 @@ def test_changed_file_replaces_what_it_said(tmp_path: Path) -> None:
     home.write("a.csv", visits("c9"))
     assert home.run()["files_changed"] == 1
     assert home.files() == {"a.csv": ("read", 1, 1, 0), "b.csv": ("read", 1, 1, 0)}
+
+
+@pytest.mark.parametrize("content", [visits("c1"), ""])
+def test_what_is_written_to_a_file_while_it_is_read_is_read_by_the_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    """The ledger notes what the file was before it was looked at."""
+    home = Home(tmp_path, "{system: table, path: export/}")
+    home.write("a.csv", content)
+    home.write("b.csv", visits("c3"))
+
+    def load_while_it_grows(*given: Any) -> None:
+        load_batch(*given)
+        home.write("a.csv", visits("c1", "c2"))
+
+    monkeypatch.setattr("journey_mining.sources.ledger.load_batch", load_while_it_grows)
+    home.run()
+    monkeypatch.undo()
+    home.run()
+    assert home.files() == {"a.csv": ("read", 2, 2, 0), "b.csv": ("read", 1, 1, 0)}
 
 
 @pytest.mark.parametrize("order", [("tickets.json", "audits.json"), ("audits.json", "tickets.json")])

@@ -22,12 +22,21 @@ from journey_mining.sources.keys import Pads
 from journey_mining.sources.load import Batch, LoadedFile, load_batch
 from journey_mining.sources.presets import Preset, load_preset
 from journey_mining.sources.shapes import Shape, find_whole_shape
-from journey_mining.warehouse import Warehouse
+from journey_mining.warehouse import Connection, Warehouse
 
 _BATCH_BYTES = 2 << 30
 """Bytes of text that are read in one batch, about two million events: what a batch needs must fit in memory."""
 _PACKED = {".gz": 16, ".parquet": 32}
 """Suffix -> bytes of text that a byte of such a file holds, roughly."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a file was before it was read: what is written to it from then on differs, and is read by the next run."""
+
+    shape: Shape
+    byte_count: int
+    modified_ns: int
 
 
 @dataclass(frozen=True)
@@ -127,11 +136,9 @@ def read_sources(
         found = find_files(config, name, source)
         with warehouse.transaction():
             fresh, gone = _settle_known(warehouse, name, found, totals, retry_quarantine, name in again)
-            shape_of = cache(
-                partial(find_whole_shape, source=source, preset=preset, connection=warehouse.connection)
-            )
-            fresh += _withdraw_joined(warehouse, config, name, found, fresh, gone, totals, shape_of)
-            files = _read_fresh(warehouse, config, pads, name, fresh, totals, shape_of)
+            look_at = cache(partial(_look_at, source=source, preset=preset, connection=warehouse.connection))
+            fresh += _withdraw_joined(warehouse, config, name, found, fresh, gone, totals, look_at)
+            files = _read_fresh(warehouse, config, pads, name, fresh, totals, look_at)
             _require_recognised(warehouse, config, name, preset, files)
             warehouse.execute("delete from store.main.readings where source = $s", {"s": name})
             warehouse.execute(
@@ -140,6 +147,11 @@ def read_sources(
             )
     recount_files(warehouse)
     return totals
+
+
+def _look_at(path: Path, source: Source, preset: Preset, connection: Connection) -> Look:
+    stat = path.stat()
+    return Look(find_whole_shape(path, source, preset, connection), stat.st_size, stat.st_mtime_ns)
 
 
 def _withdraw_strangers(warehouse: Warehouse, config: Config) -> None:
@@ -208,13 +220,13 @@ def _withdraw_joined(
     fresh: list[FoundFile],
     gone: set[str],
     totals: dict[str, int],
-    shape_of: Callable[[Path], Shape],
+    look_at: Callable[[Path], Look],
 ) -> list[FoundFile]:
     """Further files to read, withdrawn: those that explain the fresh ones' records; all, when these are what changed."""
     joined = preset_of(config, config.sources[name]).joined_tables
     if not joined or not (fresh or gone & joined):
         return []
-    fresh_tables = {shape_of(file.path).table for file in fresh}
+    fresh_tables = {look_at(file.path).shape.table for file in fresh}
     chosen = {file.relative for file in fresh}
     query = "select file_no, path, table_name from files where source = $s and status <> 'vanished'"
     others = {
@@ -243,7 +255,7 @@ def _read_fresh(
     name: str,
     fresh: list[FoundFile],
     totals: dict[str, int],
-    shape_of: Callable[[Path], Shape],
+    look_at: Callable[[Path], Look],
 ) -> list[LoadedFile]:
     source = config.sources[name]
     preset = preset_of(config, source)
@@ -253,10 +265,14 @@ def _read_fresh(
             "select greatest(coalesce((select max(file_no) from files), 0) + 1, file_no) from first_delivery"
         )
     )
+    looks = [look_at(file.path) for file in fresh]
     files = [
-        LoadedFile(first + index, file.path, file.relative, shape_of(file.path))
-        for index, file in enumerate(fresh)
-    ]
+        LoadedFile(
+            first + index, file.path, file.relative, look.shape,
+            byte_count=look.byte_count, modified_ns=look.modified_ns,
+        )
+        for index, (file, look) in enumerate(zip(fresh, looks, strict=True))
+    ]  # fmt: skip
     readable = [file for file in files if file.shape.table]
     is_joined = any(file.shape.table in preset.joined_tables for file in readable)
     for part in [readable] if is_joined else _batches(readable):
@@ -301,7 +317,6 @@ def _batches(files: list[LoadedFile]) -> Iterator[list[LoadedFile]]:
 
 def _enter(warehouse: Warehouse, name: str, preset: Preset, file: LoadedFile) -> None:
     """Write the file's line in the ledger."""
-    stat = file.path.stat()
     file.sha256 = file.sha256 or checksum(file.path)
     identity = f"{name}\x1f{file.relative}\x1f{file.sha256}".encode()
     warehouse.execute(
@@ -317,8 +332,8 @@ def _enter(warehouse: Warehouse, name: str, preset: Preset, file: LoadedFile) ->
             "path": file.relative,
             "format": file.shape.format,
             "sha256": file.sha256,
-            "byte_count": stat.st_size,
-            "modified_ns": stat.st_mtime_ns,
+            "byte_count": file.byte_count,
+            "modified_ns": file.modified_ns,
             "record_count": file.record_count,
             "item_count": file.item_count,
             "event_count": file.event_count,
