@@ -36,6 +36,16 @@ AUDITS = json_document(
         "events": [{"id": 1, "type": "Comment", "public": True}],
     },
 )  # fmt: skip
+EMAILS = json_document(
+    "events",
+    {
+        "id": "e1",
+        "created": 1714557600000,
+        "recipient": "a@example.com",
+        "type": "CLICK",
+        "emailCampaignId": 3,
+    },
+)
 
 
 class Home:
@@ -143,6 +153,67 @@ def test_files_that_explain_one_another_may_arrive_in_any_order(
         {"event_name": "support reply", "is_known": True},
     ]
     assert home.files() == {"audits.json": ("read", 1, 1, 0), "tickets.json": ("read", 1, 1, 0)}
+
+
+DEAL = {
+    "id": "7", "createdAt": "2024-05-01T10:00:00Z",
+    "properties": {"createdate": "2024-05-01T10:00:00Z", "dealstage": "open", "amount": "100"},
+    "associations": {"contacts": {"results": [{"id": "501"}]}},
+}  # fmt: skip
+LARGER_DEAL = {**DEAL, "properties": {**DEAL["properties"], "amount": "150"}}
+STAGES = csv_text({"deal_id": 7, "date_entered": "2024-05-02T10:00:00Z", "value": "closedwon"})
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_deals_explain_their_stages_from_any_file_in_any_order(
+    tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    """A stage that comes a day after its deal has the deal's contact, and the amount that the deal is told to have later."""
+    home = Home(tmp_path, "{system: hubspot, path: export/}")
+    contents = (
+        ("deals_1.json", json_document("results", DEAL)),
+        ("deals_2.json", json_document("results", LARGER_DEAL)),
+        ("deal_stage.csv", STAGES),
+    )
+    home.write("emails.json", EMAILS)
+    home.run()
+    for name, content in (contents[number] for number in order):
+        home.write(name, content)
+        totals = home.run()
+        assert totals["files_kept"] == 1, "e-mails do not depend on deals"
+    assert home.warehouse.rows(
+        'select event_name, identity_key is not null as is_known, "value" from staged_events '
+        "inner join signatures using (signature_id) where object_id = '7' order by occurred_us"
+    ) == [
+        {"event_name": "deal created", "is_known": True, "value": None},
+        {"event_name": "deal won", "is_known": True, "value": 150.0},
+    ]
+
+
+def statuses(*told: tuple[int, str]) -> str:
+    return csv_text(
+        *(
+            {"ticket_id": 47, "field_name": "status", "updated": f"2024-05-02T{hour}:00:00Z", "value": status}
+            for hour, status in told
+        )
+    )
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_history_of_a_field_goes_on_from_file_to_file(tmp_path: Path, order: tuple[int, ...]) -> None:
+    """A ticket is reopened whichever file told that it was solved, and also where a file tells it again."""
+    home = Home(tmp_path, "{system: zendesk, path: export/}")
+    contents = (statuses((10, "solved")), statuses((11, "open")), statuses((11, "open"), (12, "pending")))
+    home.write("tickets.json", TICKETS)
+    for number in order:
+        home.write(f"{number}.csv", contents[number])
+        home.run()
+    assert [event["event_name"] for event in home.events()] == [
+        "ticket created",
+        "ticket solved",
+        "ticket reopened",
+        "ticket pending",
+    ]
 
 
 def test_status_of_files(tmp_path: Path) -> None:

@@ -222,17 +222,19 @@ def _withdraw_joined(
     totals: dict[str, int],
     look_at: Callable[[Path], Look],
 ) -> list[FoundFile]:
-    """Further files to read, withdrawn: those that explain the fresh ones' records; all, when these are what changed."""
-    joined = preset_of(config, config.sources[name]).joined_tables
-    if not joined or not (fresh or gone & joined):
+    """Further files to read, withdrawn: those that what changed explains, and those that explain what is read."""
+    preset = preset_of(config, config.sources[name])
+    if not preset.joined_tables or not (fresh or gone & preset.joined_tables):
         return []
-    fresh_tables = {look_at(file.path).shape.table for file in fresh}
+    fresh_tables = {table for file in fresh if (table := look_at(file.path).shape.table)}
+    explained = preset.explained_by(fresh_tables | gone)
+    wanted = explained | preset.explaining(explained | fresh_tables)
     chosen = {file.relative for file in fresh}
     query = "select file_no, path, table_name from files where source = $s and status <> 'vanished'"
     others = {
         row["path"]: int(row["file_no"])
         for row in warehouse.rows(query, {"s": name})
-        if row["path"] not in chosen and (row["table_name"] in joined or (fresh_tables | gone) & joined)
+        if row["path"] not in chosen and row["table_name"] in wanted
     }
     if others:
         withdraw_files(warehouse, others.values())
@@ -274,8 +276,10 @@ def _read_fresh(
         for index, (file, look) in enumerate(zip(fresh, looks, strict=True))
     ]  # fmt: skip
     readable = [file for file in files if file.shape.table]
-    is_joined = any(file.shape.table in preset.joined_tables for file in readable)
-    for part in [readable] if is_joined else _batches(readable):
+    tables = {str(file.shape.table) for file in readable}
+    linked = (preset.joined_tables & tables) | preset.explained_by(tables)
+    readable.sort(key=lambda file: file.shape.table not in linked)
+    for part in _batches(readable, sum(file.shape.table in linked for file in readable)):
         load_batch(warehouse, Batch(name, source, preset, part), config, pads)
     for file in files:
         if file.shape.format == "damaged":
@@ -302,13 +306,14 @@ def _quarantine_whole(warehouse: Warehouse, file: LoadedFile) -> None:
     file.record_count = file.item_count = file.quarantined_count = 1
 
 
-def _batches(files: list[LoadedFile]) -> Iterator[list[LoadedFile]]:
+def _batches(files: list[LoadedFile], linked_count: int) -> Iterator[list[LoadedFile]]:
+    """Parts of the files that are not too large; the first `linked_count` explain one another and stay together."""
     part: list[LoadedFile] = []
     size = 0
-    for file in files:
+    for number, file in enumerate(files, 1):
         part.append(file)
         size += file.path.stat().st_size * _PACKED.get(file.path.suffix.lower(), 1)
-        if size >= _BATCH_BYTES:
+        if size >= _BATCH_BYTES and number >= linked_count:
             yield part
             part, size = [], 0
     if part:

@@ -8,6 +8,7 @@ means adding a file.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -34,6 +35,8 @@ class Table(BaseModel):
     """lookup: its rows explain those of other tables; they are counted and yield no items."""
     joined: bool | None = None
     """Whether items of other records depend on its rows; by default lookups, and what the select reads twice, do."""
+    explains: list[str] | None = None
+    """Of a joined table the tables whose items depend on its rows, itself among them where they do; None: all."""
     requires: list[str] = []
     """Columns without which a file is not this table; `a.b` is the key b of the object a in JSON."""
     patterns: dict[str, str] = {}
@@ -91,6 +94,29 @@ class Preset(BaseModel):
             for name, table in self.tables.items()
             if (not self.is_streamed(name) if table.joined is None else table.joined)
         )
+
+    def explained_by(self, tables: Collection[str]) -> frozenset[str]:
+        """Tables whose items depend on rows of some of `tables`."""
+        explained: set[str] = set()
+        for name in self.joined_tables.intersection(tables):
+            explained.update(self._explained_by_one(name))
+        return frozenset(explained)
+
+    def explaining(self, tables: Collection[str]) -> frozenset[str]:
+        """Joined tables on whose rows items of `tables` depend, and what these depend on in turn."""
+        found: frozenset[str] = frozenset()
+        while True:
+            wanted = {*tables, *found}
+            more = frozenset(
+                name for name in self.joined_tables if wanted.intersection(self._explained_by_one(name))
+            )
+            if more == found:
+                return found
+            found = more
+
+    def _explained_by_one(self, name: str) -> Collection[str]:
+        explains = self.tables[name].explains
+        return self.tables.keys() if explains is None else explains
 
 
 @cache
