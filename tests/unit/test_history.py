@@ -58,6 +58,27 @@ def test_a_file_that_vanished_is_told_once(shop: Path, rebuild: bool) -> None:
     assert "files_stay" not in warnings(shop)
 
 
+def test_values_that_name_nobody_name_nobody_beside_vanished_files_either(shop: Path) -> None:
+    """What is known of an identifier is described anew with the settings of today, and back again."""
+    rows = "anna,k1,2026-03-03T09:00:00Z,page\nkiosk,k1,2026-03-03T10:00:00Z,page\nkiosk,,2026-03-04T10:00:00Z,page\n"
+    path = shop.parent / "shop" / "c.csv"
+    path.write_text("customer_id,cookie,occurred_at,touchpoint\n" + rows, encoding="utf-8")
+    gone = shop.parent / "shop" / "d.csv"
+    gone.write_text(HEAD + "kiosk,2026-03-05T09:00:00Z,page\n", encoding="utf-8")
+    run_all(shop)
+    gone.unlink()
+    text = shop.read_text(encoding="utf-8")
+    query = "select count(*), count(customer_id), count(distinct customer_id) from events"
+    assert ask(shop, query) == [(10, 10, 2)]
+    shop.write_text(text + "identity: {poisoned: [kiosk]}\n", encoding="utf-8")
+    run_all(shop)
+    assert ask(shop, query) == [(10, 8, 1)]
+    assert ask(shop, "select reason from identity_flags") == [("poisoned",)]
+    shop.write_text(text, encoding="utf-8")
+    run_all(shop)
+    assert ask(shop, query) == [(10, 10, 2)]
+
+
 def test_a_file_that_shrank_is_told(shop: Path) -> None:
     """With the records that it had and has."""
     (shop.parent / "shop" / "b.csv").write_text(HEAD + "anna,2026-03-02T09:00:00Z,page\n", encoding="utf-8")

@@ -15,7 +15,13 @@ from journey_mining.config import Config, Source, locate
 from journey_mining.errors import SourceError
 from journey_mining.models import fingerprint, sql_folder
 from journey_mining.sources.bytestream import RAW_KEPT_BYTES, checksum
-from journey_mining.sources.changes import begin_changes, recount_files, withdraw_files
+from journey_mining.sources.changes import (
+    begin_changes,
+    bring_descriptions_back,
+    recount_files,
+    set_descriptions_aside,
+    withdraw_files,
+)
 from journey_mining.sources.consent import consent_rules
 from journey_mining.sources.containment import find_paths, require_apart, require_contained
 from journey_mining.sources.keys import Pads
@@ -130,6 +136,9 @@ def read_sources(
     totals = {"files_read": 0, "files_kept": 0, "files_changed": 0, "files_vanished": 0, "records": 0}
     begin_changes(warehouse)
     _withdraw_strangers(warehouse, config)
+    is_all_again = frozenset(again) >= config.sources.keys()
+    if is_all_again:
+        set_descriptions_aside(warehouse)
     for name, source in config.sources.items():
         preset = preset_of(config, source)
         check_source(config, name, source, preset)
@@ -145,6 +154,8 @@ def read_sources(
                 "insert into store.main.readings values ($s, $f)",
                 {"s": name, "f": reading_fingerprint(config, name)},
             )
+    if is_all_again:
+        bring_descriptions_back(warehouse)
     recount_files(warehouse)
     return totals
 
