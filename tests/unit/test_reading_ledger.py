@@ -118,6 +118,32 @@ def test_changed_file_replaces_what_it_said(tmp_path: Path) -> None:
     assert home.files() == {"a.csv": ("read", 1, 1, 0), "b.csv": ("read", 1, 1, 0)}
 
 
+@pytest.mark.parametrize(
+    ("settings", "sequences"),
+    [
+        ("system: table", [2, 3]),
+        ("system: table, order: by_time", [0, 0]),
+        ("system: qualtrics, timezone: UTC, order: as_written", [2, 3]),
+        ("system: qualtrics, timezone: UTC", [0, 0]),
+    ],
+)
+def test_events_of_equal_time_are_ordered_as_the_source_says(
+    tmp_path: Path, settings: str, sequences: list[int]
+) -> None:
+    """By their lines where the order is as written: what the preset says holds unless the source says otherwise."""
+    home = Home(tmp_path, f"{{{settings}, path: export/}}")
+    home.write("a.csv", visits("c1", "c2"))
+    if "qualtrics" in settings:
+        answer = {"EndDate": "2024-05-01 10:00:00"}
+        home.write(
+            "a.csv", csv_text(*({"ResponseId": name, **answer} for name in ("ResponseId", "R1", "R2")))
+        )
+        sequences = [number and number + 1 for number in sequences]
+    home.run()
+    rows = home.warehouse.rows("select sequence from staged_events order by line")
+    assert [row["sequence"] for row in rows] == sequences
+
+
 @pytest.mark.parametrize("content", [visits("c1"), ""])
 def test_what_is_written_to_a_file_while_it_is_read_is_read_by_the_next_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str

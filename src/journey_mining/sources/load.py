@@ -121,6 +121,7 @@ def load_batch(warehouse: Warehouse, batch: Batch, config: Config, pads: Pads) -
     parameters = {
         "source": batch.name,
         "keeps_repeats": batch.preset.delivery == "as_written",
+        "keeps_order": (batch.source.order or batch.preset.delivery) == "as_written",
         "json_files": [file.file_no for file in batch.files if file.shape.format in ("jsonl", "json")],
         "inner_pad": pads.inner,
         "outer_pad": pads.outer,
