@@ -54,6 +54,21 @@ def test_records_are_listed_with_place_and_reason(config: Path) -> None:
     assert call(config, "quarantine", "--source", "elsewhere").exit_code == 8
 
 
+def test_records_are_summed_up_by_reason(config: Path) -> None:
+    """All of them, also those that the limit leaves out of the list, which is said."""
+    (config.parent / "log.csv").write_text(LOG + "c,tomorrow,home\n")
+    assert call(config, "run").exit_code == 0
+    result = call(config, "quarantine", "--limit", "1")
+    summary, listing = result.stdout.split("source  path", 1)
+    assert [line.split()[:4] for line in summary.splitlines() if line.startswith("log")] == [
+        ["log", "unreadable", "time", "2"],
+        ["log", "no", "customer_id", "1"],
+    ]
+    assert listing.count("log.csv") == 1
+    assert "the first 1 of 3 records" in result.stderr
+    assert call(config, "quarantine").stderr == ""
+
+
 def test_a_retry_reads_the_files_again_and_changes_nothing_without_a_fix(config: Path) -> None:
     """Without a fix the same records are there again, once."""
     assert call(config, "run").exit_code == 0
