@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from journey_mining.errors import SourceError
 from journey_mining.pipeline import run_all
 from journey_mining.publication import DATABASE
 from journey_mining.warehouse import open_readonly
@@ -77,6 +78,24 @@ def test_values_that_name_nobody_name_nobody_beside_vanished_files_either(shop: 
     shop.write_text(text, encoding="utf-8")
     run_all(shop)
     assert ask(shop, query) == [(10, 10, 2)]
+
+
+def test_a_source_that_is_renamed_takes_no_vanished_file_along(shop: Path) -> None:
+    """Events that cannot be read again go with --rebuild only; a source whose files are all there may go."""
+    (shop.parent / "shop" / "b.csv").unlink()
+    run_all(shop)
+    shop.write_text(shop.read_text(encoding="utf-8").replace("shop:", "store:"), encoding="utf-8")
+    with pytest.raises(
+        SourceError, match=r"sources\.shop is no longer configured, and 3 of its events"
+    ) as caught:
+        run_all(shop)
+    assert "name the source 'shop' again, or run with --rebuild" in str(caught.value)
+    assert ask(shop, "select count(*), min(source) from events") == [(6, "shop")]
+    run_all(shop, rebuild=True)
+    assert ask(shop, "select count(*), min(source) from events") == [(3, "store")]
+    shop.write_text(shop.read_text(encoding="utf-8").replace("store:", "shop:"), encoding="utf-8")
+    run_all(shop)
+    assert ask(shop, "select count(*), min(source) from events") == [(3, "shop")]
 
 
 def test_a_file_that_shrank_is_told(shop: Path) -> None:
