@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from journey_mining.config import load_config
 from journey_mining.errors import SourceError
 from journey_mining.sources.keys import pads_of
-from journey_mining.sources.ledger import read_sources
+from journey_mining.sources.ledger import read_sources, reading_fingerprint
 from journey_mining.sources.load import load_batch, register_functions
 from journey_mining.warehouse import Warehouse, open_warehouse
 from unit.loaded import KEY, Row, csv_text, json_document
@@ -240,6 +241,21 @@ def test_history_of_a_field_goes_on_from_file_to_file(tmp_path: Path, order: tup
         "ticket reopened",
         "ticket pending",
     ]
+
+
+@pytest.mark.parametrize("name", ["journey-mining", "duckdb", "phonenumbers"])
+def test_another_version_reads_everything_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """What cuts files into records and brings values into normal form decides what is read, as a preset does."""
+    home = Home(tmp_path, "{system: table, path: export/}")
+    config = load_config(home.config)
+    known = reading_fingerprint(config, "data")
+    assert reading_fingerprint(config, "data") == known
+    monkeypatch.setattr(
+        "journey_mining.sources.ledger.version", lambda one: "99" if one == name else version(one)
+    )
+    assert reading_fingerprint(config, "data") != known
 
 
 def test_status_of_files(tmp_path: Path) -> None:
