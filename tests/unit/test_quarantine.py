@@ -87,6 +87,26 @@ def test_a_corrected_file_leaves_the_quarantine(config: Path) -> None:
     assert json.loads(counted.stdout) == [{"n": 2}]
 
 
+def test_a_corrected_preset_brings_events_in_the_same_process(config: Path) -> None:
+    """A preset of one's own is read again in each run, as its fingerprint is."""
+    preset = config.parent / "till.sql"
+    text = (
+        "/*\nsystem: till\nsummary: A till\ndelivery: at_least_once\ntables:\n  receipts:\n"
+        "    requires: [customer_id, occurred_at]\n    columns: {customer_id: VARCHAR, occurred_at: VARCHAR}\n*/\n"
+        "select file_no, line, raw, customer_id || line as native_key, occurred_at as occurred_text, "
+        "time_us(occurred_at, 'UTC') as occurred_us, 'purchase' as event_name, 'customer' as initiator, "
+        "false as is_background, [{'kind': 'user_id', 'content': customer_id}] as identifiers from read_receipts\n"
+    )
+    preset.write_text(text)
+    config.write_text("sources:\n  log: {system: ./till.sql, path: log.csv}\n")
+    assert call(config, "run").exit_code == 0
+    assert [row["line"] for row in listed(config)] == [3]
+    preset.write_text(
+        text.replace("time_us(occurred_at", "time_us(replace(occurred_at, 'yesterday', '2026-01-01 09:00')")
+    )
+    assert listed(config, "--retry") == []
+
+
 def test_nothing_published_is_said(config: Path) -> None:
     """Before the first run the command says what to do."""
     result = call(config, "quarantine")

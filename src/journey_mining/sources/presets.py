@@ -119,7 +119,6 @@ class Preset(BaseModel):
         return self.tables.keys() if explains is None else explains
 
 
-@cache
 def load_preset(name: str, folder: Path | None = None) -> Preset:
     """The preset `name`: a file of sql/sources, or a path ending in .sql relative to `folder`."""
     path = (folder or Path()) / name if name.endswith(".sql") else sql_folder() / "sources" / f"{name}.sql"
@@ -139,7 +138,12 @@ def preset_names() -> list[str]:
 
 def parse_preset(path: Path) -> Preset:
     """The preset in the file `path`; raises SourceError when its front matter is not as declared above."""
-    text = path.read_text(encoding="utf-8")
+    return _parse(path.name, path.read_text(encoding="utf-8"))
+
+
+@cache
+def _parse(name: str, text: str) -> Preset:
+    """The preset in a text: by its text, since a file may be corrected while a process lives."""
     match = _FRONT_MATTER.match(text)
     try:
         front = yaml.load(match[1], Loader=_LOADER) if match else None
@@ -148,7 +152,7 @@ def parse_preset(path: Path) -> Preset:
         )
     except (yaml.YAMLError, ValidationError) as error:
         raise SourceError(
-            f"{path.name} is not a preset: {error}.",
+            f"{name} is not a preset: {error}.",
             fix="begin the file with the YAML block that CONTRIBUTING.md shows",
         ) from error
 
