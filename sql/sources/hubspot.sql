@@ -100,6 +100,8 @@ tables:
   email_sends: {role: lookup, requires: [id, bcc, cc, reply_to], columns: {id: VARCHAR}}
   email_uses: {role: lookup, requires: [id, ip_address, user_agent], columns: {id: VARCHAR}}
   deals:
+    joined: true
+    explains: [deals, deals_v1, deals_flat, deal_stages, deal_changes]
     requires: [id, properties.dealstage]
     explode: [results]
     columns:
@@ -110,6 +112,8 @@ tables:
       archived: VARCHAR
       associations: {contacts: {results: [{id: VARCHAR}]}}
   deals_v1:
+    joined: true
+    explains: [deals, deals_v1, deals_flat, deal_stages, deal_changes]
     requires: [dealId, properties]
     explode: [deals, results]
     columns:
@@ -118,6 +122,8 @@ tables:
       properties: {amount: {value: VARCHAR}, createdate: {value: VARCHAR}, closedate: {value: VARCHAR}, deal_currency_code: {value: VARCHAR}, dealstage: {value: VARCHAR, versions: [{value: VARCHAR, timestamp: VARCHAR}]}}
       associations: {associatedVids: [VARCHAR]}
   deals_flat:
+    joined: true
+    explains: [deals, deals_v1, deals_flat, deal_stages, deal_changes]
     requires: [deal_id, property_createdate]
     columns:
       deal_id: VARCHAR

@@ -38,11 +38,15 @@ select
     file_no,
     line,
     raw,
+    -- Who has no customer_id is told from others by the identifier that there is.
     coalesce(
         event_id,
         md5(concat_ws(
             chr(31),
-            coalesce(customer_id, ''), coalesce(occurred_at, ''), coalesce(touchpoint, ''), coalesce(channel, ''),
+            coalesce(nullif(customer_id, ''), 'cookie:' || nullif(cookie, ''), 'email:' || email, ''),
+            coalesce(occurred_at, ''),
+            coalesce(touchpoint, ''),
+            coalesce(channel, ''),
             coalesce(stage, ''), coalesce("value", ''), coalesce(session_id, ''), coalesce(object_id, ''),
             coalesce(status, '')
         ))

@@ -49,6 +49,8 @@ tables:
       via: VARCHAR
       child_events: [{id: VARCHAR, event_type: VARCHAR, field_name: VARCHAR, value: VARCHAR, status: VARCHAR, satisfaction_score: VARCHAR, previous_value: VARCHAR, public: VARCHAR, comment_public: VARCHAR, author_id: VARCHAR}]
   field_history:
+    joined: true
+    explains: [field_history]
     requires: [ticket_id, field_name, updated, value]
     columns: {ticket_id: VARCHAR, field_name: VARCHAR, updated: VARCHAR, value: VARCHAR, user_id: VARCHAR}
   comments:
@@ -182,7 +184,10 @@ changes as (
         'Change' as kind,
         coalesce(field_name, '') as field,
         "value" as content,
-        lag("value") over (partition by ticket_id, field_name order by updated, file_no, line) as previous,
+        -- The value before: one that is delivered again, here or in another file, is no further change.
+        first_value("value") over (
+            partition by ticket_id, field_name order by updated, "value" groups between 1 preceding and 1 preceding
+        ) as previous,
         false as is_opening
     from read_field_history
     union all by name

@@ -57,7 +57,7 @@ select
     cast(md5(concat_ws(chr(31), $row_key, $source, d.native_key, d.occurrence)) as uuid) as event_id,
     d.occurred_us,
     case when is_plausible(d.received_us, '') then d.received_us end as received_us,
-    coalesce(d.sequence, case when $keeps_repeats then d.line end, 0) as sequence,
+    coalesce(d.sequence, case when $keeps_order then d.line end, 0) as sequence,
     i.identity_key,
     hash(
         $row_key, $source, d.event_name, d.initiator, d.is_background, d.channel, d.fallback_channel, d.is_paid_click,

@@ -292,8 +292,8 @@ def sql(
 def quarantine(
     config_path: Path, source: str | None, limit: int, raw: bool, retry: bool, as_json: bool
 ) -> None:
-    """List the records that are no events, with file, line and reason; or try them again after a fix."""
-    from journey_mining.inspection import list_quarantine, require_source
+    """Sum up the records that are no events by reason, and list them with file and line; or try them again after a fix."""
+    from journey_mining.inspection import list_quarantine, require_source, summarise_quarantine
 
     require_source(config_path, source)
     if retry:
@@ -306,7 +306,11 @@ def quarantine(
     if as_json:
         print_json(rows)
     elif rows:
-        print_table(tuple(rows[0]), [tuple(row.values()) for row in rows])
+        summary = summarise_quarantine(config_path, source)
+        for part in (summary, rows):
+            print_table(tuple(part[0]), [tuple(row.values()) for row in part])
+        if len(rows) < (total := sum(row["record_count"] for row in summary)):
+            click.echo(f"(the first {len(rows)} of {total:,} records; see more with --limit)", err=True)
     else:
         click.echo("Nothing is in quarantine.")
 

@@ -63,6 +63,9 @@ def inherit_store(home: Home, config: Config, key_id: str, rebuild: bool) -> Inh
     with _opened_store(home, name) as connection:
         known = _read_known(connection)
         missing = _list_missing(connection, config)
+        strangers = _list_strangers(connection, config)
+    if not rebuild:
+        _require_strangers(strangers)
     is_readable = known.store_format == store_format() and known.key_id == key_id
     if not is_readable:
         if not rebuild:
@@ -161,6 +164,26 @@ def _list_missing(connection: Connection, config: Config) -> dict[str, int]:
         for source, path, count in connection.execute(query).fetchall()
         if source in config.sources and (source, path) not in present
     }
+
+
+def _list_strangers(connection: Connection, config: Config) -> dict[str, int]:
+    """Source -> events in files that are no longer on disk, of sources that are no longer configured."""
+    query = "select source, path, event_count from files where event_count > 0 order by source, path"
+    lost: dict[str, int] = {}
+    for source, path, count in connection.execute(query).fetchall():
+        if source not in config.sources and not (config.path.parent / path).is_file():
+            lost[source] = lost.get(source, 0) + count
+    return lost
+
+
+def _require_strangers(lost: dict[str, int]) -> None:
+    """A source that goes takes its events along, which is no harm while its files can be read again."""
+    for source, count in lost.items():
+        raise SourceError(
+            f"sources.{source} is no longer configured, and {count:,} of its events are in files that are gone.",
+            expected="a source of that name, since events are kept by the name of their source",
+            fix=f"name the source '{source}' again, or run with --rebuild, which forgets those events",
+        )
 
 
 def _require_key(private: Path, known: Collection[str], key_id: str | None) -> None:

@@ -54,7 +54,7 @@ def stage(lab: Lab, text: str, **parameters: Any) -> None:
         "(file_no integer, line bigint, reason varchar, raw blob, byte_count bigint)"
     )
     pads = pads_of(KEY)
-    bound = {"source": "shop", "keeps_repeats": False, "json_files": [], "poisoned": []}
+    bound = {"source": "shop", "keeps_repeats": False, "keeps_order": False, "json_files": [], "poisoned": []}
     bound |= {"inner_pad": pads.inner, "outer_pad": pads.outer, "row_key": pads.row_key}
     bound |= {"horizon_us": -(1 << 62), **parameters}
     list_erased(lab.warehouse, pads)
@@ -652,9 +652,9 @@ def test_received_times_that_cannot_be_are_unknown(lab: Lab) -> None:
     )
 
 
-@pytest.mark.parametrize(("keeps_repeats", "of_line_7"), [(True, "7"), (False, "0")])
+@pytest.mark.parametrize(("keeps_order", "of_line_7"), [(True, "7"), (False, "0")])
 def test_the_line_is_the_sequence_where_the_order_means_something(
-    lab: Lab, keeps_repeats: bool, of_line_7: str
+    lab: Lab, keeps_order: bool, of_line_7: str
 ) -> None:
     """The source's own number wins; a log as written has its lines instead, other sources have no order."""
     stage(
@@ -664,7 +664,7 @@ def test_the_line_is_the_sequence_where_the_order_means_something(
     6    | 2
     7    |
     """,
-        keeps_repeats=keeps_repeats,
+        keeps_order=keeps_order,
     )
     lab.expect(
         "select line, sequence from staged_items",

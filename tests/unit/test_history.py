@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from journey_mining.errors import SourceError
 from journey_mining.pipeline import run_all
 from journey_mining.publication import DATABASE
 from journey_mining.warehouse import open_readonly
@@ -56,6 +57,45 @@ def test_a_file_that_vanished_is_told_once(shop: Path, rebuild: bool) -> None:
     assert warnings(shop)["files_stay"].startswith(expected)
     run_all(shop)
     assert "files_stay" not in warnings(shop)
+
+
+def test_values_that_name_nobody_name_nobody_beside_vanished_files_either(shop: Path) -> None:
+    """What is known of an identifier is described anew with the settings of today, and back again."""
+    rows = "anna,k1,2026-03-03T09:00:00Z,page\nkiosk,k1,2026-03-03T10:00:00Z,page\nkiosk,,2026-03-04T10:00:00Z,page\n"
+    path = shop.parent / "shop" / "c.csv"
+    path.write_text("customer_id,cookie,occurred_at,touchpoint\n" + rows, encoding="utf-8")
+    gone = shop.parent / "shop" / "d.csv"
+    gone.write_text(HEAD + "kiosk,2026-03-05T09:00:00Z,page\n", encoding="utf-8")
+    run_all(shop)
+    gone.unlink()
+    text = shop.read_text(encoding="utf-8")
+    query = "select count(*), count(customer_id), count(distinct customer_id) from events"
+    assert ask(shop, query) == [(10, 10, 2)]
+    shop.write_text(text + "identity: {poisoned: [kiosk]}\n", encoding="utf-8")
+    run_all(shop)
+    assert ask(shop, query) == [(10, 8, 1)]
+    assert ask(shop, "select reason from identity_flags") == [("poisoned",)]
+    shop.write_text(text, encoding="utf-8")
+    run_all(shop)
+    assert ask(shop, query) == [(10, 10, 2)]
+
+
+def test_a_source_that_is_renamed_takes_no_vanished_file_along(shop: Path) -> None:
+    """Events that cannot be read again go with --rebuild only; a source whose files are all there may go."""
+    (shop.parent / "shop" / "b.csv").unlink()
+    run_all(shop)
+    shop.write_text(shop.read_text(encoding="utf-8").replace("shop:", "store:"), encoding="utf-8")
+    with pytest.raises(
+        SourceError, match=r"sources\.shop is no longer configured, and 3 of its events"
+    ) as caught:
+        run_all(shop)
+    assert "name the source 'shop' again, or run with --rebuild" in str(caught.value)
+    assert ask(shop, "select count(*), min(source) from events") == [(6, "shop")]
+    run_all(shop, rebuild=True)
+    assert ask(shop, "select count(*), min(source) from events") == [(3, "store")]
+    shop.write_text(shop.read_text(encoding="utf-8").replace("store:", "shop:"), encoding="utf-8")
+    run_all(shop)
+    assert ask(shop, "select count(*), min(source) from events") == [(3, "shop")]
 
 
 def test_a_file_that_shrank_is_told(shop: Path) -> None:

@@ -54,6 +54,21 @@ def test_records_are_listed_with_place_and_reason(config: Path) -> None:
     assert call(config, "quarantine", "--source", "elsewhere").exit_code == 8
 
 
+def test_records_are_summed_up_by_reason(config: Path) -> None:
+    """All of them, also those that the limit leaves out of the list, which is said."""
+    (config.parent / "log.csv").write_text(LOG + "c,tomorrow,home\n")
+    assert call(config, "run").exit_code == 0
+    result = call(config, "quarantine", "--limit", "1")
+    summary, listing = result.stdout.split("source  path", 1)
+    assert [line.split()[:4] for line in summary.splitlines() if line.startswith("log")] == [
+        ["log", "unreadable", "time", "2"],
+        ["log", "no", "customer_id", "1"],
+    ]
+    assert listing.count("log.csv") == 1
+    assert "the first 1 of 3 records" in result.stderr
+    assert call(config, "quarantine").stderr == ""
+
+
 def test_a_retry_reads_the_files_again_and_changes_nothing_without_a_fix(config: Path) -> None:
     """Without a fix the same records are there again, once."""
     assert call(config, "run").exit_code == 0
@@ -70,6 +85,26 @@ def test_a_corrected_file_leaves_the_quarantine(config: Path) -> None:
     assert [row["reason"] for row in rows] == ["no customer_id"]
     counted = call(config, "sql", "select count(*) as n from events", "--format", "json")
     assert json.loads(counted.stdout) == [{"n": 2}]
+
+
+def test_a_corrected_preset_brings_events_in_the_same_process(config: Path) -> None:
+    """A preset of one's own is read again in each run, as its fingerprint is."""
+    preset = config.parent / "till.sql"
+    text = (
+        "/*\nsystem: till\nsummary: A till\ndelivery: at_least_once\ntables:\n  receipts:\n"
+        "    requires: [customer_id, occurred_at]\n    columns: {customer_id: VARCHAR, occurred_at: VARCHAR}\n*/\n"
+        "select file_no, line, raw, customer_id || line as native_key, occurred_at as occurred_text, "
+        "time_us(occurred_at, 'UTC') as occurred_us, 'purchase' as event_name, 'customer' as initiator, "
+        "false as is_background, [{'kind': 'user_id', 'content': customer_id}] as identifiers from read_receipts\n"
+    )
+    preset.write_text(text)
+    config.write_text("sources:\n  log: {system: ./till.sql, path: log.csv}\n")
+    assert call(config, "run").exit_code == 0
+    assert [row["line"] for row in listed(config)] == [3]
+    preset.write_text(
+        text.replace("time_us(occurred_at", "time_us(replace(occurred_at, 'yesterday', '2026-01-01 09:00')")
+    )
+    assert listed(config, "--retry") == []
 
 
 def test_nothing_published_is_said(config: Path) -> None:

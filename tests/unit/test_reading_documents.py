@@ -37,6 +37,8 @@ DOCUMENTS = {
     "other keys before the records": json.dumps({"paging": {"next": None}, "total": 3, "results": FORMS}),
     "pages, one a line": "\n".join(json.dumps({"results": [item], "paging": {}}) for item in FORMS),
     "a bare array": json.dumps(FORMS, indent=1),
+    "an array of a record a line": "[\n" + ",\n".join(json.dumps(item) for item in FORMS) + "\n]\n",
+    "a page of a record a line": '{"results": [\n' + ",\n".join(json.dumps(item) for item in FORMS) + "\n]}",
     "lines": json_lines(*FORMS),
     "lines with blank ones between": json_lines(*FORMS).replace("\n", "\n\n\r\n"),
     "lines with a byte-order mark": "\ufeff" + json_lines(*FORMS),

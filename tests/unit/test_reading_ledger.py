@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ import pytest
 from journey_mining.config import load_config
 from journey_mining.errors import SourceError
 from journey_mining.sources.keys import pads_of
-from journey_mining.sources.ledger import read_sources
-from journey_mining.sources.load import register_functions
+from journey_mining.sources.ledger import read_sources, reading_fingerprint
+from journey_mining.sources.load import load_batch, register_functions
 from journey_mining.warehouse import Warehouse, open_warehouse
 from unit.loaded import KEY, Row, csv_text, json_document
 
@@ -36,6 +37,16 @@ AUDITS = json_document(
         "events": [{"id": 1, "type": "Comment", "public": True}],
     },
 )  # fmt: skip
+EMAILS = json_document(
+    "events",
+    {
+        "id": "e1",
+        "created": 1714557600000,
+        "recipient": "a@example.com",
+        "type": "CLICK",
+        "emailCampaignId": 3,
+    },
+)
 
 
 class Home:
@@ -108,6 +119,52 @@ def test_changed_file_replaces_what_it_said(tmp_path: Path) -> None:
     assert home.files() == {"a.csv": ("read", 1, 1, 0), "b.csv": ("read", 1, 1, 0)}
 
 
+@pytest.mark.parametrize(
+    ("settings", "sequences"),
+    [
+        ("system: table", [2, 3]),
+        ("system: table, order: by_time", [0, 0]),
+        ("system: qualtrics, timezone: UTC, order: as_written", [2, 3]),
+        ("system: qualtrics, timezone: UTC", [0, 0]),
+    ],
+)
+def test_events_of_equal_time_are_ordered_as_the_source_says(
+    tmp_path: Path, settings: str, sequences: list[int]
+) -> None:
+    """By their lines where the order is as written: what the preset says holds unless the source says otherwise."""
+    home = Home(tmp_path, f"{{{settings}, path: export/}}")
+    home.write("a.csv", visits("c1", "c2"))
+    if "qualtrics" in settings:
+        answer = {"EndDate": "2024-05-01 10:00:00"}
+        home.write(
+            "a.csv", csv_text(*({"ResponseId": name, **answer} for name in ("ResponseId", "R1", "R2")))
+        )
+        sequences = [number and number + 1 for number in sequences]
+    home.run()
+    rows = home.warehouse.rows("select sequence from staged_events order by line")
+    assert [row["sequence"] for row in rows] == sequences
+
+
+@pytest.mark.parametrize("content", [visits("c1"), ""])
+def test_what_is_written_to_a_file_while_it_is_read_is_read_by_the_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    """The ledger notes what the file was before it was looked at."""
+    home = Home(tmp_path, "{system: table, path: export/}")
+    home.write("a.csv", content)
+    home.write("b.csv", visits("c3"))
+
+    def load_while_it_grows(*given: Any) -> None:
+        load_batch(*given)
+        home.write("a.csv", visits("c1", "c2"))
+
+    monkeypatch.setattr("journey_mining.sources.ledger.load_batch", load_while_it_grows)
+    home.run()
+    monkeypatch.undo()
+    home.run()
+    assert home.files() == {"a.csv": ("read", 2, 2, 0), "b.csv": ("read", 1, 1, 0)}
+
+
 @pytest.mark.parametrize("order", [("tickets.json", "audits.json"), ("audits.json", "tickets.json")])
 def test_files_that_explain_one_another_may_arrive_in_any_order(
     tmp_path: Path, order: tuple[str, str]
@@ -123,6 +180,82 @@ def test_files_that_explain_one_another_may_arrive_in_any_order(
         {"event_name": "support reply", "is_known": True},
     ]
     assert home.files() == {"audits.json": ("read", 1, 1, 0), "tickets.json": ("read", 1, 1, 0)}
+
+
+DEAL = {
+    "id": "7", "createdAt": "2024-05-01T10:00:00Z",
+    "properties": {"createdate": "2024-05-01T10:00:00Z", "dealstage": "open", "amount": "100"},
+    "associations": {"contacts": {"results": [{"id": "501"}]}},
+}  # fmt: skip
+LARGER_DEAL = {**DEAL, "properties": {**DEAL["properties"], "amount": "150"}}
+STAGES = csv_text({"deal_id": 7, "date_entered": "2024-05-02T10:00:00Z", "value": "closedwon"})
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_deals_explain_their_stages_from_any_file_in_any_order(
+    tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    """A stage that comes a day after its deal has the deal's contact, and the amount that the deal is told to have later."""
+    home = Home(tmp_path, "{system: hubspot, path: export/}")
+    contents = (
+        ("deals_1.json", json_document("results", DEAL)),
+        ("deals_2.json", json_document("results", LARGER_DEAL)),
+        ("deal_stage.csv", STAGES),
+    )
+    home.write("emails.json", EMAILS)
+    home.run()
+    for name, content in (contents[number] for number in order):
+        home.write(name, content)
+        totals = home.run()
+        assert totals["files_kept"] == 1, "e-mails do not depend on deals"
+    assert home.warehouse.rows(
+        'select event_name, identity_key is not null as is_known, "value" from staged_events '
+        "inner join signatures using (signature_id) where object_id = '7' order by occurred_us"
+    ) == [
+        {"event_name": "deal created", "is_known": True, "value": None},
+        {"event_name": "deal won", "is_known": True, "value": 150.0},
+    ]
+
+
+def statuses(*told: tuple[int, str]) -> str:
+    return csv_text(
+        *(
+            {"ticket_id": 47, "field_name": "status", "updated": f"2024-05-02T{hour}:00:00Z", "value": status}
+            for hour, status in told
+        )
+    )
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_history_of_a_field_goes_on_from_file_to_file(tmp_path: Path, order: tuple[int, ...]) -> None:
+    """A ticket is reopened whichever file told that it was solved, and also where a file tells it again."""
+    home = Home(tmp_path, "{system: zendesk, path: export/}")
+    contents = (statuses((10, "solved")), statuses((11, "open")), statuses((11, "open"), (12, "pending")))
+    home.write("tickets.json", TICKETS)
+    for number in order:
+        home.write(f"{number}.csv", contents[number])
+        home.run()
+    assert [event["event_name"] for event in home.events()] == [
+        "ticket created",
+        "ticket solved",
+        "ticket reopened",
+        "ticket pending",
+    ]
+
+
+@pytest.mark.parametrize("name", ["journey-mining", "duckdb", "phonenumbers"])
+def test_another_version_reads_everything_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """What cuts files into records and brings values into normal form decides what is read, as a preset does."""
+    home = Home(tmp_path, "{system: table, path: export/}")
+    config = load_config(home.config)
+    known = reading_fingerprint(config, "data")
+    assert reading_fingerprint(config, "data") == known
+    monkeypatch.setattr(
+        "journey_mining.sources.ledger.version", lambda one: "99" if one == name else version(one)
+    )
+    assert reading_fingerprint(config, "data") != known
 
 
 def test_status_of_files(tmp_path: Path) -> None:

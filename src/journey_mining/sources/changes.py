@@ -185,6 +185,43 @@ def settle_changes(warehouse: Warehouse) -> None:
     warehouse.execute("drop table temp.main.compared_events")
 
 
+def set_descriptions_aside(warehouse: Warehouse) -> None:
+    """Take what is known of identifiers and kinds of event out of the store, for a run that reads every source again.
+
+    How they are described depends on settings and macros, not on their keys alone. All tables derive from them.
+    """
+    for table in ("identifier_sets", "signatures"):
+        warehouse.execute(
+            f"create temporary table if not exists former_{table} as select * from store.main.{table}"
+        )
+        warehouse.execute(f"delete from store.main.{table}")
+    warehouse.execute("delete from store.main.derivation")
+
+
+def bring_descriptions_back(warehouse: Warehouse) -> None:
+    """Bring back those that only events of vanished files have; an identifier that was read again is as it was read."""
+    told = "(select {0} from store.main.staged_events union select {0} from store.main.duplicates)"
+    warehouse.execute(
+        f"""insert into store.main.identifier_sets by name
+        with known as (
+            select identifier_hash, bool_or(is_poisoned) as is_poisoned from store.main.identifier_sets
+            group by identifier_hash
+        )
+        select f.* replace (coalesce(k.is_poisoned, f.is_poisoned) as is_poisoned)
+        from temp.main.former_identifier_sets as f left join known as k on f.identifier_hash = k.identifier_hash
+        where f.identity_key in {told.format("identity_key")}
+            and f.identity_key not in (select identity_key from store.main.identifier_sets)"""
+    )
+    warehouse.execute(
+        f"""insert into store.main.signatures by name
+        select * from temp.main.former_signatures
+        where signature_id in {told.format("signature_id")}
+            and signature_id not in (select signature_id from store.main.signatures)"""
+    )
+    for table in ("identifier_sets", "signatures"):
+        warehouse.execute(f"drop table temp.main.former_{table}")
+
+
 def recount_files(warehouse: Warehouse) -> None:
     """Write into the ledger how many events each file tells, and how many deliveries of it are duplicates."""
     warehouse.execute(

@@ -7,27 +7,41 @@ import json
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
+from importlib.metadata import version
 from pathlib import Path
-
-import duckdb
 
 from journey_mining.config import Config, Source, locate
 from journey_mining.errors import SourceError
 from journey_mining.models import fingerprint, sql_folder
 from journey_mining.sources.bytestream import RAW_KEPT_BYTES, checksum
-from journey_mining.sources.changes import begin_changes, recount_files, withdraw_files
+from journey_mining.sources.changes import (
+    begin_changes,
+    bring_descriptions_back,
+    recount_files,
+    set_descriptions_aside,
+    withdraw_files,
+)
 from journey_mining.sources.consent import consent_rules
 from journey_mining.sources.containment import find_paths, require_apart, require_contained
 from journey_mining.sources.keys import Pads
 from journey_mining.sources.load import Batch, LoadedFile, load_batch
 from journey_mining.sources.presets import Preset, load_preset
 from journey_mining.sources.shapes import Shape, find_whole_shape
-from journey_mining.warehouse import Warehouse
+from journey_mining.warehouse import Connection, Warehouse
 
 _BATCH_BYTES = 2 << 30
 """Bytes of text that are read in one batch, about two million events: what a batch needs must fit in memory."""
 _PACKED = {".gz": 16, ".parquet": 32}
 """Suffix -> bytes of text that a byte of such a file holds, roughly."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a file was before it was read: what is written to it from then on differs, and is read by the next run."""
+
+    shape: Shape
+    byte_count: int
+    modified_ns: int
 
 
 @dataclass(frozen=True)
@@ -100,7 +114,8 @@ def reading_fingerprint(config: Config, name: str) -> str:
         "source": config.sources[name].model_dump(mode="json"),
         "poisoned": config.identity.poisoned,
         "retention": config.retention_us,
-        "engine": duckdb.__version__,
+        # Files are cut into records by our own code, and phones are brought into normal form by a library's tables.
+        "versions": [version(name) for name in ("journey-mining", "duckdb", "phonenumbers")],
     }
     text = json.dumps(settings, sort_keys=True) + fingerprint([*shared, *([own] if own.is_file() else [])])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -121,25 +136,33 @@ def read_sources(
     totals = {"files_read": 0, "files_kept": 0, "files_changed": 0, "files_vanished": 0, "records": 0}
     begin_changes(warehouse)
     _withdraw_strangers(warehouse, config)
+    is_all_again = frozenset(again) >= config.sources.keys()
+    if is_all_again:
+        set_descriptions_aside(warehouse)
     for name, source in config.sources.items():
         preset = preset_of(config, source)
         check_source(config, name, source, preset)
         found = find_files(config, name, source)
         with warehouse.transaction():
             fresh, gone = _settle_known(warehouse, name, found, totals, retry_quarantine, name in again)
-            shape_of = cache(
-                partial(find_whole_shape, source=source, preset=preset, connection=warehouse.connection)
-            )
-            fresh += _withdraw_joined(warehouse, config, name, found, fresh, gone, totals, shape_of)
-            files = _read_fresh(warehouse, config, pads, name, fresh, totals, shape_of)
+            look_at = cache(partial(_look_at, source=source, preset=preset, connection=warehouse.connection))
+            fresh += _withdraw_joined(warehouse, config, name, found, fresh, gone, totals, look_at)
+            files = _read_fresh(warehouse, config, pads, name, fresh, totals, look_at)
             _require_recognised(warehouse, config, name, preset, files)
             warehouse.execute("delete from store.main.readings where source = $s", {"s": name})
             warehouse.execute(
                 "insert into store.main.readings values ($s, $f)",
                 {"s": name, "f": reading_fingerprint(config, name)},
             )
+    if is_all_again:
+        bring_descriptions_back(warehouse)
     recount_files(warehouse)
     return totals
+
+
+def _look_at(path: Path, source: Source, preset: Preset, connection: Connection) -> Look:
+    stat = path.stat()
+    return Look(find_whole_shape(path, source, preset, connection), stat.st_size, stat.st_mtime_ns)
 
 
 def _withdraw_strangers(warehouse: Warehouse, config: Config) -> None:
@@ -208,19 +231,21 @@ def _withdraw_joined(
     fresh: list[FoundFile],
     gone: set[str],
     totals: dict[str, int],
-    shape_of: Callable[[Path], Shape],
+    look_at: Callable[[Path], Look],
 ) -> list[FoundFile]:
-    """Further files to read, withdrawn: those that explain the fresh ones' records; all, when these are what changed."""
-    joined = preset_of(config, config.sources[name]).joined_tables
-    if not joined or not (fresh or gone & joined):
+    """Further files to read, withdrawn: those that what changed explains, and those that explain what is read."""
+    preset = preset_of(config, config.sources[name])
+    if not preset.joined_tables or not (fresh or gone & preset.joined_tables):
         return []
-    fresh_tables = {shape_of(file.path).table for file in fresh}
+    fresh_tables = {table for file in fresh if (table := look_at(file.path).shape.table)}
+    explained = preset.explained_by(fresh_tables | gone)
+    wanted = explained | preset.explaining(explained | fresh_tables)
     chosen = {file.relative for file in fresh}
     query = "select file_no, path, table_name from files where source = $s and status <> 'vanished'"
     others = {
         row["path"]: int(row["file_no"])
         for row in warehouse.rows(query, {"s": name})
-        if row["path"] not in chosen and (row["table_name"] in joined or (fresh_tables | gone) & joined)
+        if row["path"] not in chosen and row["table_name"] in wanted
     }
     if others:
         withdraw_files(warehouse, others.values())
@@ -243,7 +268,7 @@ def _read_fresh(
     name: str,
     fresh: list[FoundFile],
     totals: dict[str, int],
-    shape_of: Callable[[Path], Shape],
+    look_at: Callable[[Path], Look],
 ) -> list[LoadedFile]:
     source = config.sources[name]
     preset = preset_of(config, source)
@@ -253,13 +278,19 @@ def _read_fresh(
             "select greatest(coalesce((select max(file_no) from files), 0) + 1, file_no) from first_delivery"
         )
     )
+    looks = [look_at(file.path) for file in fresh]
     files = [
-        LoadedFile(first + index, file.path, file.relative, shape_of(file.path))
-        for index, file in enumerate(fresh)
-    ]
+        LoadedFile(
+            first + index, file.path, file.relative, look.shape,
+            byte_count=look.byte_count, modified_ns=look.modified_ns,
+        )
+        for index, (file, look) in enumerate(zip(fresh, looks, strict=True))
+    ]  # fmt: skip
     readable = [file for file in files if file.shape.table]
-    is_joined = any(file.shape.table in preset.joined_tables for file in readable)
-    for part in [readable] if is_joined else _batches(readable):
+    tables = {str(file.shape.table) for file in readable}
+    linked = (preset.joined_tables & tables) | preset.explained_by(tables)
+    readable.sort(key=lambda file: file.shape.table not in linked)
+    for part in _batches(readable, sum(file.shape.table in linked for file in readable)):
         load_batch(warehouse, Batch(name, source, preset, part), config, pads)
     for file in files:
         if file.shape.format == "damaged":
@@ -286,13 +317,14 @@ def _quarantine_whole(warehouse: Warehouse, file: LoadedFile) -> None:
     file.record_count = file.item_count = file.quarantined_count = 1
 
 
-def _batches(files: list[LoadedFile]) -> Iterator[list[LoadedFile]]:
+def _batches(files: list[LoadedFile], linked_count: int) -> Iterator[list[LoadedFile]]:
+    """Parts of the files that are not too large; the first `linked_count` explain one another and stay together."""
     part: list[LoadedFile] = []
     size = 0
-    for file in files:
+    for number, file in enumerate(files, 1):
         part.append(file)
         size += file.path.stat().st_size * _PACKED.get(file.path.suffix.lower(), 1)
-        if size >= _BATCH_BYTES:
+        if size >= _BATCH_BYTES and number >= linked_count:
             yield part
             part, size = [], 0
     if part:
@@ -301,7 +333,6 @@ def _batches(files: list[LoadedFile]) -> Iterator[list[LoadedFile]]:
 
 def _enter(warehouse: Warehouse, name: str, preset: Preset, file: LoadedFile) -> None:
     """Write the file's line in the ledger."""
-    stat = file.path.stat()
     file.sha256 = file.sha256 or checksum(file.path)
     identity = f"{name}\x1f{file.relative}\x1f{file.sha256}".encode()
     warehouse.execute(
@@ -317,8 +348,8 @@ def _enter(warehouse: Warehouse, name: str, preset: Preset, file: LoadedFile) ->
             "path": file.relative,
             "format": file.shape.format,
             "sha256": file.sha256,
-            "byte_count": stat.st_size,
-            "modified_ns": stat.st_mtime_ns,
+            "byte_count": file.byte_count,
+            "modified_ns": file.modified_ns,
             "record_count": file.record_count,
             "item_count": file.item_count,
             "event_count": file.event_count,

@@ -69,6 +69,7 @@ class LoadedFile:
     shape: Shape
     sha256: str = ""
     byte_count: int = 0
+    modified_ns: int = 0
     record_count: int = 0
     item_count: int = 0
     event_count: int = 0
@@ -120,6 +121,7 @@ def load_batch(warehouse: Warehouse, batch: Batch, config: Config, pads: Pads) -
     parameters = {
         "source": batch.name,
         "keeps_repeats": batch.preset.delivery == "as_written",
+        "keeps_order": (batch.source.order or batch.preset.delivery) == "as_written",
         "json_files": [file.file_no for file in batch.files if file.shape.format in ("jsonl", "json")],
         "inner_pad": pads.inner,
         "outer_pad": pads.outer,
@@ -140,8 +142,7 @@ def load_batch(warehouse: Warehouse, batch: Batch, config: Config, pads: Pads) -
 
 def _take_counts(files: list[LoadedFile], reader: RecordReader) -> None:
     file = next(file for file in files if file.file_no == reader.file_no)
-    file.sha256, file.byte_count = reader.stream.sha256, reader.stream.byte_count
-    file.record_count, file.bad = reader.record_count, reader.bad
+    file.sha256, file.record_count, file.bad = reader.stream.sha256, reader.record_count, reader.bad
 
 
 @contextmanager
@@ -231,7 +232,7 @@ def _parquet_selects(warehouse: Warehouse, batch: Batch, name: str, table: Table
     for file in _files(batch, name, "parquet"):
         schema = pq.read_schema(file.path).remove_metadata()
         groups.setdefault(schema.to_string(), []).append(file)
-        file.sha256, file.byte_count = checksum(file.path), file.path.stat().st_size
+        file.sha256 = checksum(file.path)
     return [_parquet_select(warehouse, files, table, batch.source) for files in groups.values()]
 
 

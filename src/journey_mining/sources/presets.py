@@ -8,6 +8,7 @@ means adding a file.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -34,6 +35,8 @@ class Table(BaseModel):
     """lookup: its rows explain those of other tables; they are counted and yield no items."""
     joined: bool | None = None
     """Whether items of other records depend on its rows; by default lookups, and what the select reads twice, do."""
+    explains: list[str] | None = None
+    """Of a joined table the tables whose items depend on its rows, itself among them where they do; None: all."""
     requires: list[str] = []
     """Columns without which a file is not this table; `a.b` is the key b of the object a in JSON."""
     patterns: dict[str, str] = {}
@@ -92,8 +95,30 @@ class Preset(BaseModel):
             if (not self.is_streamed(name) if table.joined is None else table.joined)
         )
 
+    def explained_by(self, tables: Collection[str]) -> frozenset[str]:
+        """Tables whose items depend on rows of some of `tables`."""
+        explained: set[str] = set()
+        for name in self.joined_tables.intersection(tables):
+            explained.update(self._explained_by_one(name))
+        return frozenset(explained)
 
-@cache
+    def explaining(self, tables: Collection[str]) -> frozenset[str]:
+        """Joined tables on whose rows items of `tables` depend, and what these depend on in turn."""
+        found: frozenset[str] = frozenset()
+        while True:
+            wanted = {*tables, *found}
+            more = frozenset(
+                name for name in self.joined_tables if wanted.intersection(self._explained_by_one(name))
+            )
+            if more == found:
+                return found
+            found = more
+
+    def _explained_by_one(self, name: str) -> Collection[str]:
+        explains = self.tables[name].explains
+        return self.tables.keys() if explains is None else explains
+
+
 def load_preset(name: str, folder: Path | None = None) -> Preset:
     """The preset `name`: a file of sql/sources, or a path ending in .sql relative to `folder`."""
     path = (folder or Path()) / name if name.endswith(".sql") else sql_folder() / "sources" / f"{name}.sql"
@@ -113,7 +138,12 @@ def preset_names() -> list[str]:
 
 def parse_preset(path: Path) -> Preset:
     """The preset in the file `path`; raises SourceError when its front matter is not as declared above."""
-    text = path.read_text(encoding="utf-8")
+    return _parse(path.name, path.read_text(encoding="utf-8"))
+
+
+@cache
+def _parse(name: str, text: str) -> Preset:
+    """The preset in a text: by its text, since a file may be corrected while a process lives."""
     match = _FRONT_MATTER.match(text)
     try:
         front = yaml.load(match[1], Loader=_LOADER) if match else None
@@ -122,7 +152,7 @@ def parse_preset(path: Path) -> Preset:
         )
     except (yaml.YAMLError, ValidationError) as error:
         raise SourceError(
-            f"{path.name} is not a preset: {error}.",
+            f"{name} is not a preset: {error}.",
             fix="begin the file with the YAML block that CONTRIBUTING.md shows",
         ) from error
 

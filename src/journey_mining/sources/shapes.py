@@ -111,11 +111,16 @@ def _json_shape(path: Path, head: bytes, suffix: str, source: Source, preset: Pr
     lines = [line for line in head.split(b"\n")[:50] if line.strip()]
     objects = [found for line in lines if (found := _object(line)) is not None]
     keys = {key for table in preset.tables.values() for key in table.explode}
-    is_lines = suffix in _LINES_SUFFIXES or (len(objects) > 0 and len(lines) > 1)
+    is_lines = suffix in _LINES_SUFFIXES or (len(lines) > 1 and _are_lines(lines, len(objects)))
     is_paged = len(objects) > 0 and all(keys & found.keys() for found in objects)
     if is_lines and not is_paged:
         return Shape("jsonl", _recognise(_paths(objects), None, source, preset), _keys(objects))
     return _document_shape(path, head, source, preset, keys)
+
+
+def _are_lines(lines: list[bytes], object_count: int) -> bool:
+    """Whether each line is a record, a broken one here and there; of a document written record by record one line may be."""
+    return _object(lines[0]) is not None or 2 * object_count >= len(lines)
 
 
 def _object(line: bytes) -> dict[str, object] | None:
