@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +12,23 @@ import duckdb
 
 from journey_mining.analysis.queries import require_reading
 from journey_mining.errors import QueryError
-from journey_mining.warehouse import Connection, open_readonly
+from journey_mining.warehouse import Connection, open_readonly, quoted
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def open_locked(path: Path) -> Connection:
-    """A read-only connection on a published file that cannot attach, read files or change its settings."""
-    connection = open_readonly(path)
-    connection.execute("set enable_external_access = false")
-    connection.execute("set python_enable_replacements = false")
-    connection.execute("set lock_configuration = true")
-    return connection
+@contextmanager
+def open_locked(path: Path) -> Iterator[Connection]:
+    """A read-only connection on a published file that cannot attach, read files or change its settings.
+
+    What a sort cannot hold in memory is spilled into a folder of its own, never beside the published file.
+    """
+    with tempfile.TemporaryDirectory(prefix="journey-mining-") as spill, open_readonly(path) as connection:
+        connection.execute(f"set temp_directory = {quoted(spill)}")
+        connection.execute("set enable_external_access = false")
+        connection.execute("set python_enable_replacements = false")
+        connection.execute("set lock_configuration = true")
+        yield connection
 
 
 def run_query(path: Path, query: str, limit: int = 0) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
@@ -36,6 +44,8 @@ def run_query(path: Path, query: str, limit: int = 0) -> tuple[tuple[str, ...], 
                 f"The query failed: {str(error).strip()}",
                 fix='see the tables with: journey-mining sql "show tables"',
             ) from error
+        except RuntimeError as error:  # what DuckDB makes of Ctrl-C
+            raise KeyboardInterrupt from error
     return columns, rows
 
 
