@@ -6,8 +6,11 @@ bringing the person back. The step that publishes rewrites both files, since a d
 
 from __future__ import annotations
 
+import base64
 import csv
+import html
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,11 +31,17 @@ OUT_OF_REACH = (
 )
 """What a receipt says that erasure cannot touch."""
 _TOKEN = re.compile(r"""[^\s"',;:{}\[\]<>()|=&?\\]+""")
+_URL_SAFE = str.maketrans("-_", "+/")
 _BLANKS = " \t\r\n\"'"
 _ESCAPE = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|[nrtbfv/])")
 """What JSON, or a program, writes for a character within a text; once more escaped, it has more backslashes."""
 _LAYERS = 3
-"""Layers of percent-encoding and of escapes that are taken off a record: an address within an address has two."""
+"""Layers of encoding that are taken off a record: an address within an address has two."""
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,}")
+_HEX_BYTE = re.compile(r"=([0-9A-F]{2})")
+"""A byte in quoted-printable text."""
+_NUMBER = re.compile(r"(?:\+|\b00)[0-9 ().\-/]{6,24}[0-9]")
+"""An international phone number within a text."""
 
 
 @dataclass(frozen=True)
@@ -197,7 +206,7 @@ def scrub_quarantine(warehouse: Warehouse, pads: Pads, requests: Iterable[Erasur
     """Remove the raw bytes of quarantined records that name an erased person; returns how many.
 
     A record names a person when it holds the value of one of `requests` as a whole word (see `holds_word`), or a word
-    whose keyed hash is a tombstone; as it stands, or without its percent-encoding and the escapes of JSON.
+    whose keyed hash is a tombstone; as it stands, or without what encodes it (see `_READINGS`).
     """
     if not warehouse.value("select count(*) from tombstones"):
         return 0
@@ -205,12 +214,14 @@ def scrub_quarantine(warehouse: Warehouse, pads: Pads, requests: Iterable[Erasur
     rows = warehouse.execute(
         "select file_no, line, item, raw from quarantine where raw is not null"
     ).fetchall()
-    spelled = {row[:3]: _spellings(row[3]) for row in rows}
-    named = {
-        place for place, texts in spelled.items()
-        if any(holds_word(text, request) for text in texts for request in wanted)
-    }  # fmt: skip
-    words = [(place, word) for place, texts in spelled.items() for word in _words(texts)]
+    named: set[tuple[int, int, int]] = set()
+    words: list[tuple[tuple[int, int, int], str]] = []
+    for *place, raw in rows:
+        texts = _spellings(raw)
+        if any(holds_word(text, request) for text in texts for request in wanted):
+            named.add(tuple(place))
+        else:
+            words += [(tuple(place), word) for word in _words(texts)]
     named |= _with_tombstones(warehouse, pads, words)
     for file_no, line, item in named:
         warehouse.execute(
@@ -233,19 +244,46 @@ def holds_word(text: str, request: ErasureRequest) -> bool:
     >>> [holds_word(text, ErasureRequest("user_id", "1")) for text in ("/users/1/", "2026-3-1T10:00", "10.0.0.1")]
     [True, False, False]
     """
-    value = request.value.lower()
+    value, lower = request.value.lower(), text.lower()
+    if value not in lower:
+        return False
     before = r"(?<![^\W_])(?<![^\W_][._@-])" if value[0].isalnum() else ""
     after = r"(?![^\W_])(?![._@-][^\W_])" if value[-1].isalnum() else ""
     prefix = "(?:00)?" if request.kind == "phone" else ""
-    return re.search(before + prefix + re.escape(value) + after, text.lower()) is not None
+    return re.search(before + prefix + re.escape(value) + after, lower) is not None
 
 
 def _spellings(raw: bytes) -> set[str]:
-    """A record as it stands, and without layers of percent-encoding and of escapes."""
-    texts = {raw.decode("utf-8", "replace")}
+    """A record as it stands, and without layers of the encodings that exports wrap text in."""
+    plain = raw.replace(b"\0", b"")  # which UTF-16 puts between letters
+    texts = {plain.decode("utf-8", "replace")}
+    if "\ufffd" in "".join(texts):
+        texts.add(plain.decode("cp1252", "replace"))
+    fresh = set(texts)
     for _ in range(_LAYERS):
-        texts |= {unquote(text) for text in texts} | {_ESCAPE.sub(_unescaped, text) for text in texts}
+        fresh = {read(text) for text in fresh for read in _READINGS} - texts
+        texts |= fresh
     return texts
+
+
+def _read_base64(text: str) -> str:
+    return _BASE64.sub(_decoded, text)
+
+
+def _decoded(word: re.Match[str]) -> str:
+    coded = word[0].translate(_URL_SAFE)
+    try:
+        return base64.b64decode(coded + "=" * (-len(coded) % 4)).decode()
+    except ValueError:
+        return word[0]
+
+
+def _read_quoted_printable(text: str) -> str:
+    return unquote(_HEX_BYTE.sub(r"%\1", text))
+
+
+def _read_escapes(text: str) -> str:
+    return _ESCAPE.sub(_unescaped, text)
 
 
 def _unescaped(escape: re.Match[str]) -> str:
@@ -255,10 +293,20 @@ def _unescaped(escape: re.Match[str]) -> str:
     return " " if 0xD800 <= (code := int(digits, 16)) < 0xE000 else chr(code)
 
 
+def _read_compatible(text: str) -> str:
+    """With ordinary letters, digits and blanks in the place of those of another width."""
+    return unicodedata.normalize("NFKC", text)
+
+
+_READINGS = (unquote, _read_escapes, html.unescape, _read_quoted_printable, _read_base64, _read_compatible)
+"""What may lie around a text: addresses, JSON, pages, mails, tokens, and letters of double width."""
+
+
 def _words(texts: Iterable[str]) -> set[str]:
     """What may be an identifier in a record: its words, and its cells for those with blanks in them."""
     words = {word for text in texts for word in _TOKEN.findall(text)}
     words |= {cell.strip(_BLANKS) for text in texts for cell in re.split(r"[,;\t:{}]", text)}
+    words |= {number for text in texts for number in _NUMBER.findall(text)}
     return {word for word in words if 3 <= len(word) <= 256}
 
 

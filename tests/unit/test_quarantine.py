@@ -92,6 +92,12 @@ HERS = [
     "x,,+49 30 901820,no,home,her number",
     "x,,0049 30 901820,no,home,her number",
     "x,,,no,home,tel%3A%2B4930901820",
+    "x,,,no,home,please call +49 30 90-18-20 tomorrow",
+    "x,,+49\u00a030\u00a0901820,no,home,blanks that do not break",
+    "x,ann\uff20x.example,,no,home,of double width",
+    "x,,,no,home,write to ann&#64;x.example",
+    "x,,,no,home,mail of ann=40x.example",
+    "x,,,no,home,token=eyJtIjoiYW5uQHguZXhhbXBsZSJ9.c2ln",
 ]
 STRANGERS = [
     "11,joann@x.example,,no,home,2026-03-01T10:11:21",
@@ -116,6 +122,23 @@ def test_a_person_is_forgotten_in_quarantine_by_whole_words(tmp_path: Path) -> N
     left = [str(row["content"]) for row in listed(config, "--raw") if row["content"] is not None]
     assert [text.splitlines()[0] for text in left] == STRANGERS
     assert json.loads(forgotten.stdout)["quarantined"] == len(HERS)
+
+
+@pytest.mark.parametrize(("encoding", "account"), [("utf-16-le", "müller 7"), ("latin-1", "müller 7")])
+def test_a_person_is_forgotten_in_records_of_another_encoding(
+    tmp_path: Path, encoding: str, account: str
+) -> None:
+    """Such records are in quarantine for being in it."""
+    (tmp_path / "log.csv").write_text(
+        BAD + f"{account},,,2026-03-01 10:00:00,home,\n9,,,2026-03-01 10:00:00,home,\n"
+    )
+    (tmp_path / "bad.csv").write_bytes(BAD.encode() + f"{account},,,no,home,\n".encode(encoding))
+    config = tmp_path / "journey.yaml"
+    config.write_text("sources:\n  log: {system: table, path: '*.csv', timezone: UTC}\n")
+    assert call(config, "run").exit_code == 0
+    assert listed(config, "--raw")[0]["content"] is not None
+    assert call(config, "forget", "--user-id", account).exit_code == 0
+    assert listed(config, "--raw")[0]["content"] is None
 
 
 @pytest.mark.parametrize(
