@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import difflib
 import html
 import re
 import unicodedata
@@ -30,6 +31,8 @@ OUT_OF_REACH = (
     "backups and copies of the home folder that others made",
 )
 """What a receipt says that erasure cannot touch."""
+_KINDS = ("email", "phone", "user_id", "cookie", "network_cookie", "contact_id", "requester_id")
+"""Kinds of identifiers of the presets; those of other presets are known once they have been read."""
 _TOKEN = re.compile(r"""[^\s"',;:{}\[\]<>()|=&?\\]+""")
 _URL_SAFE = str.maketrans("-_", "+/")
 _BLANKS = " \t\r\n\"'"
@@ -75,7 +78,7 @@ def read_requests(path: Path) -> list[ErasureRequest]:
         raise ConfigError(
             f"{path}:{lacking[0]}: a request lacks its kind or its value.", fix="complete the row"
         )
-    return [ErasureRequest(row["kind"].strip(), row["value"].strip()) for row in rows]
+    return [ErasureRequest(_read_kind(row["kind"]), row["value"].strip()) for row in rows]
 
 
 def requests_of(given: Mapping[str, Sequence[str]], others: Sequence[str] = ()) -> list[ErasureRequest]:
@@ -89,10 +92,16 @@ def requests_of(given: Mapping[str, Sequence[str]], others: Sequence[str] = ()) 
                 expected="kind=value",
                 fix="for example: --identifier cookie=123.456",
             )
-        pairs.append((kind.strip(), value))
+        pairs.append((_read_kind(kind), value))
     if empty := [kind for kind, value in pairs if not value.strip()]:
         raise ConfigError(f"A request by {empty[0]} is empty.", fix="name the identifier of the person")
     return [ErasureRequest(kind, value.strip()) for kind, value in pairs]
+
+
+def _read_kind(text: str) -> str:
+    """The kind that a request names; capitals matter only in those of presets of one's own."""
+    kind = text.strip()
+    return kind.lower() if kind.lower() in _KINDS else kind
 
 
 def describe_receipt(receipt: Mapping[str, Any]) -> list[str]:
@@ -116,8 +125,10 @@ def erase_persons(
 ) -> dict[str, Any]:
     """Take persons out of the store; the receipt, which names nobody.
 
-    A person is the customer that an identifier belongs to, with all identifiers that were joined into it.
+    A person is the customer that an identifier belongs to, with all identifiers that were joined into it. Raises
+    ConfigError for a kind of identifier that there is not: the person would stay, and come back.
     """
+    _require_kinds(warehouse, requests)
     _hash_requests(warehouse, pads, requests)
     found = warehouse.rows(
         """select r.number, r.kind, r.identifier_hash is null or r.is_poisoned as is_void,
@@ -150,6 +161,19 @@ def erase_persons(
         "sources": sources,
         "out_of_reach": list(OUT_OF_REACH),
     }
+
+
+def _require_kinds(warehouse: Warehouse, requests: Sequence[ErasureRequest]) -> None:
+    rows = warehouse.rows("select distinct identifier_type from identifier_sets")
+    known = sorted({*_KINDS, *(str(row["identifier_type"]) for row in rows)})
+    for request in requests:
+        if request.kind not in known:
+            near = difflib.get_close_matches(request.kind, known, 1)
+            raise ConfigError(
+                f"There is no identifier of the kind '{request.kind}'.",
+                expected="one of " + ", ".join(known),
+                fix=f"did you mean '{near[0]}'?" if near else "name one of these kinds",
+            )
 
 
 def _named(row: dict[str, Any]) -> str:

@@ -157,6 +157,21 @@ def test_where_a_word_ends(text: str, kind: str, value: str, holds: bool) -> Non
     assert holds_word(text, ErasureRequest(kind, value)) is holds
 
 
+def test_a_kind_that_there_is_not_is_told(tmp_path: Path) -> None:
+    """Nobody would be forgotten, and the person would come back; how the kind is capitalised does not matter."""
+    (tmp_path / "log.csv").write_text(
+        BAD + "1,ann@x.example,,2026-03-01 10:00:00,home,\n9,,,2026-03-01 10:00:00,home,\n"
+    )
+    (tmp_path / "requests.csv").write_text("kind,value\ne-mail,ann@x.example\n")
+    config = tmp_path / "journey.yaml"
+    config.write_text("sources:\n  log: {system: table, path: log.csv, timezone: UTC}\n")
+    assert call(config, "run").exit_code == 0
+    refused = call(config, "forget", "--file", str(tmp_path / "requests.csv"))
+    assert (refused.exit_code, "did you mean 'email'" in refused.output) == (2, True)
+    forgotten = call(config, "forget", "--identifier", "Email=ann@x.example", "--json")
+    assert json.loads(forgotten.stdout)["persons"] == 1
+
+
 def test_a_request_of_blanks_is_told(tmp_path: Path) -> None:
     """It would name every record."""
     (tmp_path / "requests.csv").write_text("kind,value\nemail,  \n")
