@@ -6,7 +6,10 @@ create or replace temp macro shortened(label) as
 
 -- One regular expression for all that a label may hide, so that ordinary labels cost one look.
 create or replace temp macro is_suspect(label) as
-    regexp_matches(label, '[@＠%?;]|[0-9][0-9 ().\-/]{5,}[0-9]|[A-Za-z0-9_-]{32}|eyJ');
+    regexp_matches(
+        label,
+        '[@＠﹫%?;&#]|u0040|[0-9][0-9 ().\-/\x{00A0}\x{2007}\x{202F}\x{2010}-\x{2013}]{5,}[0-9]|[A-Za-z0-9_-]{32}|eyJ'
+    );
 
 -- A label (an event's name, a status, a campaign) without e-mail addresses, phone numbers, tokens and queries in it,
 -- and not longer than a label may be. Bare numbers stay: campaigns and deals are called by them.
@@ -22,14 +25,22 @@ create or replace temp macro label_of(label) as
                             regexp_replace(
                                 label,
                                 -- The query of an address.
-                                '(?:[?;]|%3[fFbB])[^\s?]*(?:=|%3[dD])\S*', '', 'g'
+                                '(?:[?;&#]|%(?:25)*(?:3[fFbB]|2[36]))[^\s?]*(?:=|%(?:25)*3[dD])\S*', '', 'g'
                             ),
-                            '[^\s@＠:/=&?;,<>"''()\[\]|]+(?:@|＠|%(?:25)*40|%EF%BC%A0)[^\s@＠:/=&?;,<>"''()\[\]|]+',
+                            '(?:"[^"]+"|[^\s@＠﹫:/=&?;,<>"''()\[\]|]+)'
+                            || '(?:@|＠|﹫|%(?:25)*40|%(?:25)*EF%(?:25)*BC%(?:25)*A0|&#0*64;|&commat;|\\u0040)'
+                            || '(?:\[[^\s\]]+\]|[^\s@＠﹫:/=&?;,<>"''()\[\]|]+)',
                             ':email', 'g'
                         ),
-                        '(?:\+|%2[bB]|\b00)(?:[ ()./-]|%20)*[1-9](?:(?:[ ()./-]|%20)*[0-9]){7,14}'
-                        || '|\(?\b0[1-9][0-9]{1,4}\)?(?:[ /.-]|%20)[0-9][0-9 /.-]{4,}[0-9]'
-                        || '|\(?\b[2-9][0-9]{2}\)?(?:[ .-]|%20)[0-9]{3}(?:[ .-]|%20)[0-9]{4}\b',
+                        -- International; with a trunk prefix; French, in pairs; North American. Blanks and
+                        -- hyphens may be those at which no line breaks.
+                        '(?:[+＋]|%2[bB]|\b00)(?:[ ()./\x{00A0}\x{2007}\x{202F}\x{2010}-\x{2013}-]|%20)*'
+                        || '[1-9](?:(?:[ ()./\x{00A0}\x{2007}\x{202F}\x{2010}-\x{2013}-]|%20)*[0-9]){7,14}'
+                        || '|\(?\b0[1-9][0-9]{1,4}(?:\)|\)?(?:[ /.\x{00A0}\x{2007}\x{202F}\x{2010}-\x{2013}-]|%20))'
+                        || '[0-9 ][0-9 /.\x{00A0}\x{2007}\x{202F}\x{2010}-\x{2013}-]{4,}[0-9]'
+                        || '|\b0[1-9](?:(?:[ .\x{00A0}\x{2007}\x{202F}\x{2010}-\x{2013}-]|%20)[0-9]{2}){4}\b'
+                        || '|\(?\b[2-9][0-9]{2}(?:\)|\)?(?:[ .\x{00A0}\x{2007}\x{202F}\x{2010}-\x{2013}-]|%20)) ?'
+                        || '[0-9]{3}(?:[ .\x{00A0}\x{2007}\x{202F}\x{2010}-\x{2013}-]|%20)[0-9]{4}\b',
                         ':phone', 'g'
                     ),
                     'eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*'
@@ -51,7 +62,9 @@ create or replace temp macro object_id_of(object_type, object_id, row_key) as
         -- A person is no object: the ids of people are identifiers, and leave the batch hashed only.
         when is_person_type(coalesce(object_type, '')) then null
         when regexp_matches(
-            object_id, '@|＠|%(?:25)*40|%EF%BC%A0|^ *(?:\+|%2[bB]|\b00)(?:(?:[ ()./-]|%20)*[0-9]){8,15} *$'
+            object_id,
+            '[@＠﹫]|%(?:25)*40|%(?:25)*EF%(?:25)*BC%(?:25)*A0'
+            || '|^ *(?:[+＋]|%2[bB]|\b00)(?:(?:[ ()./\x{00A0}\x{2007}\x{202F}\x{2010}-\x{2013}-]|%20)*[0-9]){8,15} *$'
         ) or length(object_id) > 200
             then pseudonym_of('object', object_id, row_key)
         else object_id

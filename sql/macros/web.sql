@@ -12,23 +12,30 @@ create or replace temp macro url_domain(address) as
 create or replace temp macro is_code(segment) as
     length(segment) >= 40
     or regexp_matches(
-        segment, '@|＠|%(?:25)*40|%EF%BC%A0|[0-9]{4}|(?:[0-9][^0-9]*){7}|^[0-9]+$|^[0-9a-fA-F-]{12,}$|^eyJ'
+        segment, '[@＠﹫]|%(?:25)*40|%EF%BC%A0|[0-9]{4}|(?:[0-9][^0-9]*){7}|^[0-9]+$|^[0-9a-fA-F-]{12,}$|^eyJ'
     )
     or (
-        regexp_full_match(segment, '[A-Za-z0-9=%_+]{16,}')
+        regexp_full_match(segment, '[A-Za-z0-9=%_+-]{16,}')
         and regexp_matches(segment, '[0-9]') and regexp_matches(segment, '[a-z]') and regexp_matches(segment, '[A-Z]')
+        -- Hyphens are a token's too, but join words as a rule: then its letters must change to and fro.
+        and (
+            not contains(segment, '-')
+            or regexp_matches(segment, '(?:(?:[a-z][A-Z]|[A-Za-z][0-9]|[0-9][A-Za-z]).*){5}')
+        )
     );
 
 -- Segments that are codes become :id; what follows an encoded ? or a ; or = in a segment is a value and goes.
 create or replace temp macro templated_path(path) as
     case
         when path is null then null
-        when not regexp_matches(path, '[0-9@＠%;=]|[^/]{40}|eyJ')
+        when not regexp_matches(path, '[0-9@＠﹫%;=]|[^/]{40}|eyJ')
             then '/' || trim(regexp_replace(path, '/+', '/', 'g'), '/')
         else '/' || array_to_string(
             list_transform(
                 list_filter(
-                    string_split(regexp_replace(path, '(?:;|=[^=/]|%3[bBfF]|%3[dD][^%/])[^/]*', '', 'g'), '/'),
+                    string_split(
+                        regexp_replace(path, '(?:;|=[^=/]|%(?:25)*3[bBfF]|%(?:25)*3[dD][^%/])[^/]*', '', 'g'), '/'
+                    ),
                     lambda s: s <> ''
                 ),
                 lambda s: case when is_code(s) then ':id' else s end

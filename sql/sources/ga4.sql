@@ -6,7 +6,7 @@ timezone: in_data
 tables:
   events:
     requires: [event_timestamp, event_name]
-    consent: privacy_info.analytics_storage is null or lower(privacy_info.analytics_storage) <> 'no'
+    consent: privacy_info.analytics_storage is null or lower(privacy_info.analytics_storage) not in ('no', 'denied', 'false')
     columns:
       event_date: VARCHAR
       event_timestamp: VARCHAR

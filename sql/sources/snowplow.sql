@@ -9,8 +9,8 @@ tables:
     delimiter: "\t"
     consent: >-
       (event_name is null or event_name <> 'consent_withdrawn')
-      and (contains(unstruct_event, '/consent_preferences/') and regexp_matches(unstruct_event, '"eventType" *: *"(deny_all|withdrawn)"')) is not true
-      and (contains(contexts, '/consent_preferences/') and regexp_matches(contexts, '"eventType" *: *"(deny_all|withdrawn)"')) is not true
+      and (contains(unstruct_event, '/consent_preferences/') and regexp_matches(unstruct_event, '"eventType"\s*:\s*"(deny_all|withdrawn)"')) is not true
+      and (contains(contexts, '/consent_preferences/') and regexp_matches(contexts, '"eventType"\s*:\s*"(deny_all|withdrawn)"')) is not true
     columns: {
         app_id: VARCHAR, platform: VARCHAR, etl_tstamp: VARCHAR, collector_tstamp: VARCHAR,
         dvce_created_tstamp: VARCHAR, event: VARCHAR, event_id: VARCHAR, txn_id: VARCHAR, name_tracker: VARCHAR,
@@ -48,9 +48,11 @@ tables:
     requires: [event_id, event_name, collector_tstamp]
     consent: >-
       (event_name is null or event_name <> 'consent_withdrawn')
-      and regexp_matches(consent_preferences, '"?event_?[tT]ype"? *: *"?(deny_all|withdrawn)') is not true
+      and regexp_matches(consent_preferences, '["'']?event_?[tT]ype["'']?\s*:\s*["'']?(deny_all|withdrawn)') is not true
+      and regexp_matches(consent_context, '["'']?event_?[tT]ype["'']?\s*:\s*["'']?(deny_all|withdrawn)') is not true
     patterns:
-      consent_preferences: '(contexts|unstruct_event)_com_snowplowanalytics_snowplow_consent_preferences_1(_[0-9]+_[0-9]+)?'
+      consent_preferences: 'unstruct_event_com_snowplowanalytics_snowplow_consent_preferences_[0-9]+(_[0-9]+_[0-9]+)?'
+      consent_context: 'contexts_com_snowplowanalytics_snowplow_consent_preferences_[0-9]+(_[0-9]+_[0-9]+)?'
     columns:
       event_id: VARCHAR
       event: VARCHAR
@@ -81,6 +83,7 @@ tables:
       useragent: VARCHAR
       contexts_com_iab_snowplow_spiders_and_robots_1_0_0: VARCHAR
       consent_preferences: VARCHAR
+      consent_context: VARCHAR
 */
 with rows_read as (
     select

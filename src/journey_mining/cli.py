@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from journey_mining.errors import JourneyMiningError
-from journey_mining.printing import print_csv, print_json, print_table
+from journey_mining.printing import print_csv, print_json, print_table, showable
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _CONFIG = click.option(
@@ -33,7 +33,7 @@ class _Group(click.Group):
         except JourneyMiningError as error:
             if context.params.get("debug"):
                 raise
-            click.echo(f"{type(error).__name__}: {error}", err=True)
+            click.echo(showable(f"{type(error).__name__}: {error}"), err=True)
             context.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("Stopped; nothing was published.", err=True)
@@ -127,9 +127,8 @@ def run(config_path: Path, cutoff: str | None, rebuild: bool, engine: str, as_js
         return
     for audit in context.summary["audits"]:
         if audit["status"] == "warned":
-            click.echo(
-                f"warning: {audit['purpose']} ({audit['offending_count']}: {audit['detail']})", err=True
-            )
+            told = f"warning: {audit['purpose']} ({audit['offending_count']}: {audit['detail']})"
+            click.echo(showable(told), err=True)
     click.echo(f"database: {current / 'journeys.duckdb'}")
     click.echo(f"report:   {current / 'report' / 'index.html'}")
 
@@ -203,7 +202,7 @@ def status(config_path: Path, as_json: bool) -> None:
     for name, value in found["figures"].items():
         click.echo(f"{name:<22}{value}")
     if last := found["last_run"]:
-        click.echo(f"{'last_run':<22}{last['run_id']} {last['state']}: {last['message']}")
+        click.echo(showable(f"{'last_run':<22}{last['run_id']} {last['state']}: {last['message']}"))
     print_table(tuple(found["audits"][0]), [tuple(a.values()) for a in found["audits"]])
 
 

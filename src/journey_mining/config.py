@@ -90,6 +90,12 @@ def _check_by(value: object) -> object:
     return value
 
 
+def _check_place(place: Path | str) -> Path | str:
+    if "\0" in str(place):
+        raise ValueError("no name of a file or folder holds the character NUL")
+    return place
+
+
 def _check_positive(duration: timedelta) -> timedelta:
     if not duration:
         raise ValueError("expected a duration above zero")
@@ -112,7 +118,7 @@ class Source(Parameters):
 
     system: str
     """The product the export comes from: the name of a preset, or the path of a preset file of your own."""
-    path: str
+    path: Annotated[str, AfterValidator(_check_place)]
     """File, folder or glob, relative to journey.yaml."""
     timezone: Zone | None = None
     """Zone of times that carry none; required by systems that write local time."""
@@ -261,7 +267,7 @@ class Report(Parameters):
 class Config(Parameters):
     """A whole journey.yaml."""
 
-    home: Path = Path("journeys")
+    home: Annotated[Path, AfterValidator(_check_place)] = Path("journeys")
     """Folder of snapshots and private state, relative to journey.yaml."""
     timezone: Zone = "UTC"
     """Zone of local dates in the report."""

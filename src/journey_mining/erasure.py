@@ -6,8 +6,12 @@ bringing the person back. The step that publishes rewrites both files, since a d
 
 from __future__ import annotations
 
+import base64
 import csv
+import difflib
+import html
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,12 +31,20 @@ OUT_OF_REACH = (
     "backups and copies of the home folder that others made",
 )
 """What a receipt says that erasure cannot touch."""
+_KINDS = ("email", "phone", "user_id", "cookie", "network_cookie", "contact_id", "requester_id")
+"""Kinds of identifiers of the presets; those of other presets are known once they have been read."""
 _TOKEN = re.compile(r"""[^\s"',;:{}\[\]<>()|=&?\\]+""")
+_URL_SAFE = str.maketrans("-_", "+/")
 _BLANKS = " \t\r\n\"'"
 _ESCAPE = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|[nrtbfv/])")
 """What JSON, or a program, writes for a character within a text; once more escaped, it has more backslashes."""
 _LAYERS = 3
-"""Layers of percent-encoding and of escapes that are taken off a record: an address within an address has two."""
+"""Layers of encoding that are taken off a record: an address within an address has two."""
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,}")
+_HEX_BYTE = re.compile(r"=([0-9A-F]{2})")
+"""A byte in quoted-printable text."""
+_NUMBER = re.compile(r"(?:\+|\b00)[0-9 ().\-/]{6,24}[0-9]")
+"""An international phone number within a text."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +78,7 @@ def read_requests(path: Path) -> list[ErasureRequest]:
         raise ConfigError(
             f"{path}:{lacking[0]}: a request lacks its kind or its value.", fix="complete the row"
         )
-    return [ErasureRequest(row["kind"].strip(), row["value"].strip()) for row in rows]
+    return [ErasureRequest(_read_kind(row["kind"]), row["value"].strip()) for row in rows]
 
 
 def requests_of(given: Mapping[str, Sequence[str]], others: Sequence[str] = ()) -> list[ErasureRequest]:
@@ -80,10 +92,16 @@ def requests_of(given: Mapping[str, Sequence[str]], others: Sequence[str] = ()) 
                 expected="kind=value",
                 fix="for example: --identifier cookie=123.456",
             )
-        pairs.append((kind.strip(), value))
+        pairs.append((_read_kind(kind), value))
     if empty := [kind for kind, value in pairs if not value.strip()]:
         raise ConfigError(f"A request by {empty[0]} is empty.", fix="name the identifier of the person")
     return [ErasureRequest(kind, value.strip()) for kind, value in pairs]
+
+
+def _read_kind(text: str) -> str:
+    """The kind that a request names; capitals matter only in those of presets of one's own."""
+    kind = text.strip()
+    return kind.lower() if kind.lower() in _KINDS else kind
 
 
 def describe_receipt(receipt: Mapping[str, Any]) -> list[str]:
@@ -107,8 +125,10 @@ def erase_persons(
 ) -> dict[str, Any]:
     """Take persons out of the store; the receipt, which names nobody.
 
-    A person is the customer that an identifier belongs to, with all identifiers that were joined into it.
+    A person is the customer that an identifier belongs to, with all identifiers that were joined into it. Raises
+    ConfigError for a kind of identifier that there is not: the person would stay, and come back.
     """
+    _require_kinds(warehouse, requests)
     _hash_requests(warehouse, pads, requests)
     found = warehouse.rows(
         """select r.number, r.kind, r.identifier_hash is null or r.is_poisoned as is_void,
@@ -141,6 +161,19 @@ def erase_persons(
         "sources": sources,
         "out_of_reach": list(OUT_OF_REACH),
     }
+
+
+def _require_kinds(warehouse: Warehouse, requests: Sequence[ErasureRequest]) -> None:
+    rows = warehouse.rows("select distinct identifier_type from identifier_sets")
+    known = sorted({*_KINDS, *(str(row["identifier_type"]) for row in rows)})
+    for request in requests:
+        if request.kind not in known:
+            near = difflib.get_close_matches(request.kind, known, 1)
+            raise ConfigError(
+                f"There is no identifier of the kind '{request.kind}'.",
+                expected="one of " + ", ".join(known),
+                fix=f"did you mean '{near[0]}'?" if near else "name one of these kinds",
+            )
 
 
 def _named(row: dict[str, Any]) -> str:
@@ -197,7 +230,7 @@ def scrub_quarantine(warehouse: Warehouse, pads: Pads, requests: Iterable[Erasur
     """Remove the raw bytes of quarantined records that name an erased person; returns how many.
 
     A record names a person when it holds the value of one of `requests` as a whole word (see `holds_word`), or a word
-    whose keyed hash is a tombstone; as it stands, or without its percent-encoding and the escapes of JSON.
+    whose keyed hash is a tombstone; as it stands, or without what encodes it (see `_READINGS`).
     """
     if not warehouse.value("select count(*) from tombstones"):
         return 0
@@ -205,12 +238,14 @@ def scrub_quarantine(warehouse: Warehouse, pads: Pads, requests: Iterable[Erasur
     rows = warehouse.execute(
         "select file_no, line, item, raw from quarantine where raw is not null"
     ).fetchall()
-    spelled = {row[:3]: _spellings(row[3]) for row in rows}
-    named = {
-        place for place, texts in spelled.items()
-        if any(holds_word(text, request) for text in texts for request in wanted)
-    }  # fmt: skip
-    words = [(place, word) for place, texts in spelled.items() for word in _words(texts)]
+    named: set[tuple[int, int, int]] = set()
+    words: list[tuple[tuple[int, int, int], str]] = []
+    for *place, raw in rows:
+        texts = _spellings(raw)
+        if any(holds_word(text, request) for text in texts for request in wanted):
+            named.add(tuple(place))
+        else:
+            words += [(tuple(place), word) for word in _words(texts)]
     named |= _with_tombstones(warehouse, pads, words)
     for file_no, line, item in named:
         warehouse.execute(
@@ -233,19 +268,46 @@ def holds_word(text: str, request: ErasureRequest) -> bool:
     >>> [holds_word(text, ErasureRequest("user_id", "1")) for text in ("/users/1/", "2026-3-1T10:00", "10.0.0.1")]
     [True, False, False]
     """
-    value = request.value.lower()
+    value, lower = request.value.lower(), text.lower()
+    if value not in lower:
+        return False
     before = r"(?<![^\W_])(?<![^\W_][._@-])" if value[0].isalnum() else ""
     after = r"(?![^\W_])(?![._@-][^\W_])" if value[-1].isalnum() else ""
     prefix = "(?:00)?" if request.kind == "phone" else ""
-    return re.search(before + prefix + re.escape(value) + after, text.lower()) is not None
+    return re.search(before + prefix + re.escape(value) + after, lower) is not None
 
 
 def _spellings(raw: bytes) -> set[str]:
-    """A record as it stands, and without layers of percent-encoding and of escapes."""
-    texts = {raw.decode("utf-8", "replace")}
+    """A record as it stands, and without layers of the encodings that exports wrap text in."""
+    plain = raw.replace(b"\0", b"")  # which UTF-16 puts between letters
+    texts = {plain.decode("utf-8", "replace")}
+    if "\ufffd" in "".join(texts):
+        texts.add(plain.decode("cp1252", "replace"))
+    fresh = set(texts)
     for _ in range(_LAYERS):
-        texts |= {unquote(text) for text in texts} | {_ESCAPE.sub(_unescaped, text) for text in texts}
+        fresh = {read(text) for text in fresh for read in _READINGS} - texts
+        texts |= fresh
     return texts
+
+
+def _read_base64(text: str) -> str:
+    return _BASE64.sub(_decoded, text)
+
+
+def _decoded(word: re.Match[str]) -> str:
+    coded = word[0].translate(_URL_SAFE)
+    try:
+        return base64.b64decode(coded + "=" * (-len(coded) % 4)).decode()
+    except ValueError:
+        return word[0]
+
+
+def _read_quoted_printable(text: str) -> str:
+    return unquote(_HEX_BYTE.sub(r"%\1", text))
+
+
+def _read_escapes(text: str) -> str:
+    return _ESCAPE.sub(_unescaped, text)
 
 
 def _unescaped(escape: re.Match[str]) -> str:
@@ -255,10 +317,20 @@ def _unescaped(escape: re.Match[str]) -> str:
     return " " if 0xD800 <= (code := int(digits, 16)) < 0xE000 else chr(code)
 
 
+def _read_compatible(text: str) -> str:
+    """With ordinary letters, digits and blanks in the place of those of another width."""
+    return unicodedata.normalize("NFKC", text)
+
+
+_READINGS = (unquote, _read_escapes, html.unescape, _read_quoted_printable, _read_base64, _read_compatible)
+"""What may lie around a text: addresses, JSON, pages, mails, tokens, and letters of double width."""
+
+
 def _words(texts: Iterable[str]) -> set[str]:
     """What may be an identifier in a record: its words, and its cells for those with blanks in them."""
     words = {word for text in texts for word in _TOKEN.findall(text)}
     words |= {cell.strip(_BLANKS) for text in texts for cell in re.split(r"[,;\t:{}]", text)}
+    words |= {number for text in texts for number in _NUMBER.findall(text)}
     return {word for word in words if 3 <= len(word) <= 256}
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from typing import Any
 
 import click
+
+_CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Characters that a terminal obeys, or that turn the direction of writing; a line feed only begins a line."""
 
 
 def print_json(value: Any) -> None:
@@ -65,4 +69,13 @@ def print_table(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
 def _shown(value: Any) -> str:
     from rich.markup import escape
 
-    return escape(f"{value:.6g}" if isinstance(value, float) else str(value))
+    return escape(f"{value:.6g}" if isinstance(value, float) else showable(str(value)))
+
+
+def showable(text: str) -> str:
+    """The text for a terminal: what would be obeyed there, and not shown, is a replacement character.
+
+    >>> showable("home\\x1b[2J")
+    'home�[2J'
+    """
+    return _CONTROLS.sub("\ufffd", text)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +14,24 @@ import duckdb
 
 from journey_mining.analysis.queries import require_reading
 from journey_mining.errors import QueryError
-from journey_mining.warehouse import Connection, open_readonly
+from journey_mining.warehouse import Connection, open_readonly, quoted
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = re.compile(r"""(^|[;\t\r\n])(?=[\s"'\u200b\ufeff]*[=+\-@\t\r＝＋－＠])""")
+"""Where a cell may begin that a spreadsheet takes for a formula: also behind what other settings take for a separator."""
 
 
-def open_locked(path: Path) -> Connection:
-    """A read-only connection on a published file that cannot attach, read files or change its settings."""
-    connection = open_readonly(path)
-    connection.execute("set enable_external_access = false")
-    connection.execute("set python_enable_replacements = false")
-    connection.execute("set lock_configuration = true")
-    return connection
+@contextmanager
+def open_locked(path: Path) -> Iterator[Connection]:
+    """A read-only connection on a published file that cannot attach, read files or change its settings.
+
+    What a sort cannot hold in memory is spilled into a folder of its own, never beside the published file.
+    """
+    with tempfile.TemporaryDirectory(prefix="journey-mining-") as spill, open_readonly(path) as connection:
+        connection.execute(f"set temp_directory = {quoted(spill)}")
+        connection.execute("set enable_external_access = false")
+        connection.execute("set python_enable_replacements = false")
+        connection.execute("set lock_configuration = true")
+        yield connection
 
 
 def run_query(path: Path, query: str, limit: int = 0) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
@@ -36,13 +47,21 @@ def run_query(path: Path, query: str, limit: int = 0) -> tuple[tuple[str, ...], 
                 f"The query failed: {str(error).strip()}",
                 fix='see the tables with: journey-mining sql "show tables"',
             ) from error
+        except RuntimeError as error:  # what DuckDB makes of Ctrl-C
+            raise KeyboardInterrupt from error
     return columns, rows
 
 
 def safe_cell(value: Any) -> Any:
     """The value for a CSV cell; a text that a spreadsheet would take for a formula gets a leading apostrophe.
 
-    >>> safe_cell("=1+1"), safe_cell(-3), safe_cell("plain")
-    ("'=1+1", -3, 'plain')
+    >>> safe_cell("=1+1"), safe_cell("plain; =1+1"), safe_cell(-3), safe_cell("plain-1")
+    ("'=1+1", "plain;' =1+1", -3, 'plain-1')
     """
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+    return _safe_text(value) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=4096)
+def _safe_text(text: str) -> str:
+    """The text of a cell; most are names, which come again and again."""
+    return _FORMULA.sub(r"\1'", text)

@@ -9,6 +9,9 @@ import yaml
 
 from journey_mining.errors import ConfigError
 
+_LONGEST = 1_000_000
+"""Characters of a configuration; thirty times as many take the parser minutes."""
+
 
 class _Loader(yaml.SafeLoader):
     """YAML without dates: what looks like one is text."""
@@ -23,10 +26,14 @@ _Loader.yaml_implicit_resolvers = {
 @lru_cache(maxsize=64)
 def compose(path: Path, text: str) -> yaml.Node:
     """The nodes of a document that is a mapping, for reading only; raises ConfigError."""
+    if len(text) > _LONGEST:
+        raise ConfigError(f"{path} is longer than {_LONGEST:,} characters.", fix="name the configuration")
     try:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
         raise _not_yaml(path, text, error) from error
+    except RecursionError as error:
+        raise ConfigError(f"{path} is nested too deeply.", fix="mend the brackets") from error
     if not isinstance(node, yaml.MappingNode):
         raise ConfigError(
             f"{path}:1:1: expected settings such as 'sources:'.", fix="start from: journey-mining init"
@@ -41,6 +48,8 @@ def construct(path: Path, text: str) -> object:
         return yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         raise _not_yaml(path, text, error) from error
+    except ValueError as error:
+        raise ConfigError(f"{path} holds a number of too many digits.", fix="shorten it") from error
 
 
 def _not_yaml(path: Path, text: str, error: yaml.YAMLError) -> ConfigError:

@@ -114,6 +114,22 @@ def test_a_mistake_is_told_with_its_place(
     assert near in message
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a: " + "[" * 20_000 + "]" * 20_000, "nested too deeply"),
+        (GOOD + f"report: {{min_cell: {'9' * 5_000}}}", "too many digits"),
+        (GOOD + f"goal: {'x' * 1_000_000}", "longer than 1,000,000 characters"),
+        (GOOD + 'home: "a\\0b"', "the character NUL"),
+        (GOOD.replace("shop.csv", '"a\\0b"'), "the character NUL"),
+    ],
+    ids=range(5),
+)
+def test_a_configuration_that_breaks_the_parser_is_told(tmp_path: Path, text: str, says: str) -> None:
+    """In words, without a traceback, and at once."""
+    assert says in complaint(tmp_path, text)
+
+
 @pytest.mark.parametrize("size", ["6GB", "1.5 TiB", "512mb", "2g", "80%"])
 def test_sizes_of_memory(tmp_path: Path, size: str) -> None:
     """As DuckDB takes them."""

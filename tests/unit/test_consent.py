@@ -78,6 +78,7 @@ def test_nothing_of_a_refused_record_is_written(tmp_path: Path) -> None:
         ({"analytics_storage": "Unset"}, True),
         ({"analytics_storage": "No", "ads_storage": "Yes"}, False),
         ({"analytics_storage": "no"}, False),
+        ({"analytics_storage": "denied"}, False),
         ({"analytics_storage": "Yes", "ads_storage": "No"}, True),
     ],
 )
@@ -146,6 +147,29 @@ def test_snowplow_events_that_carry_a_refusal_are_not_read(
     assert (len(found.events()), refused(found)) == ((1, [0]) if is_kept else (0, [1]))
 
 
+COLUMN = "com_snowplowanalytics_snowplow_consent_preferences_1"
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {f"unstruct_event_{COLUMN}_0_0": {"event_type": "deny_all"}},
+        {f"unstruct_event_{COLUMN}": {"basis": "consent", "eventType": "withdrawn"}},
+        {f"contexts_{COLUMN}": [{"event_type": "deny_all"}]},
+        {f"unstruct_event_{COLUMN}": None, f"contexts_{COLUMN}": [{"event_type": "withdrawn"}]},
+        {f"unstruct_event_{COLUMN}": '{\n "eventType":\t"deny_all"}'},
+    ],
+    ids=range(5),
+)
+def test_snowplow_refusals_in_columns_of_parquet_are_seen(tmp_path: Path, columns: dict[str, Any]) -> None:
+    """As a structure, a list of structures or a text, with any blanks, and whichever of the two columns tells it."""
+    path = tmp_path / "part.parquet"
+    plain = {name: value for name, value in snowplow().items() if COLUMN not in name}
+    pq.write_table(pa.Table.from_pylist([{**plain, **columns}, {**plain, "event_id": "e2"}]), path)
+    found = Loaded(tmp_path, "snowplow").read_paths([path])
+    assert (len(found.events()), refused(found)) == (1, [1])
+
+
 @pytest.mark.parametrize("column", ["contexts", "unstruct_event"])
 def test_snowplow_enriched_lines_that_carry_a_refusal_are_not_read(tmp_path: Path, column: str) -> None:
     """The consent preferences stand in a context or in the event of a tab-separated line."""
@@ -187,6 +211,15 @@ def test_a_rule_of_ones_own_goes_before_the_presets(tmp_path: Path) -> None:
         folder = tmp_path / str(len(names))
         folder.mkdir()
         assert sorted(kept(load(folder, "ga4", events, consent=rule))) == names
+
+
+def test_a_quote_in_a_rule_hides_no_column(tmp_path: Path) -> None:
+    """The columns that it names between two texts with a quote are read as well."""
+    rule = """touchpoint <> '"' and consent = 'yes' and status <> '"'"""
+    head, *rows = LOG.splitlines()
+    log = "".join(f"{line}\n" for line in (f"{head},status", *(f"{row},new" for row in rows)))
+    found = load(tmp_path, "table", {"log.csv": log}, consent=rule, **MAPPED)
+    assert (len(found.events()), refused(found)) == (1, [3])
 
 
 def test_the_rule_holds_in_every_table_that_has_its_columns(tmp_path: Path) -> None:

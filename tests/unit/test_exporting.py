@@ -15,6 +15,7 @@ import pytest
 from journey_mining.errors import JourneyMiningError
 from journey_mining.exporting import GRAPHS, export_snapshot
 from journey_mining.pipeline import run_all
+from journey_mining.querying import safe_cell
 
 SETTINGS = """home: ./home
 goal: buy
@@ -127,6 +128,24 @@ def test_csv_cells_are_no_formulas(current: Path, tmp_path: Path) -> None:
     with (tmp_path / "touchpoints.csv").open(encoding="utf-8", newline="") as file:
         names = {row["touchpoint"] for row in csv.DictReader(file)}
     assert names == {"look", "ask", "buy", "'=1+<b>&"}
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        (" =1", "' =1"),
+        ('"=1', "'\"=1"),
+        ("\n=1", "'\n'=1"),
+        ("＝1", "'＝1"),
+        ("a; =1", "a;' =1"),
+        ("a\n@b", "a\n'@b"),
+        ("a; b - c", "a; b - c"),
+        ("", ""),
+    ],
+)
+def test_a_formula_is_told_behind_blanks_and_separators(text: str, cell: str) -> None:
+    """A spreadsheet may trim blanks, read signs of double width, and split where another country has its separator."""
+    assert safe_cell(text) == cell
 
 
 def test_parquet_holds_every_table(current: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from journey_mining.errors import SourceError
 from journey_mining.pipeline import run_all
+from journey_mining.sources import bytestream
 from journey_mining.sources.bytestream import MAX_DOCUMENT_BYTES
 from journey_mining.sources.shapes import MAX_COLUMNS
 
@@ -194,6 +195,21 @@ def test_a_bomb_costs_its_record_or_file_only(tmp_path: Path, bomb: str) -> None
     (tmp_path / "in" / name).write_text(content)
     assert counted(config)["in/good.csv"] == (1, 0)
     assert reason is None or any(reason in found for found in reasons(config)), reasons(config)
+
+
+def test_what_is_kept_of_bad_records_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of nothing but long, broken records: every one is listed with its size, few with all of their bytes."""
+    monkeypatch.setattr(bytestream, "FILE_KEPT_BYTES", 10_000)
+    config = configure(tmp_path)
+    (tmp_path / "in" / "good.csv").write_text(LOG)
+    (tmp_path / "in" / "bomb.csv").write_bytes(LOG.encode() + (b"\xff" * 3_000 + b"\n") * 20)
+    assert counted(config)["in/bomb.csv"][1] == 20
+    (store,) = (tmp_path / "journeys" / "private").glob("*.duckdb")
+    with duckdb.connect(str(store), read_only=True) as connection:
+        sizes = connection.execute(
+            "select octet_length(raw), byte_count from quarantine order by line"
+        ).fetchall()
+    assert sizes == [(3_000, 3_000)] * 3 + [(500, 3_000)] * 17
 
 
 MEASURE = """

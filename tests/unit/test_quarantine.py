@@ -127,6 +127,12 @@ HERS = [
     "x,,+49 30 901820,no,home,her number",
     "x,,0049 30 901820,no,home,her number",
     "x,,,no,home,tel%3A%2B4930901820",
+    "x,,,no,home,please call +49 30 90-18-20 tomorrow",
+    "x,,+49\u00a030\u00a0901820,no,home,blanks that do not break",
+    "x,ann\uff20x.example,,no,home,of double width",
+    "x,,,no,home,write to ann&#64;x.example",
+    "x,,,no,home,mail of ann=40x.example",
+    "x,,,no,home,token=eyJtIjoiYW5uQHguZXhhbXBsZSJ9.c2ln",
 ]
 STRANGERS = [
     "11,joann@x.example,,no,home,2026-03-01T10:11:21",
@@ -153,6 +159,23 @@ def test_a_person_is_forgotten_in_quarantine_by_whole_words(tmp_path: Path) -> N
     assert json.loads(forgotten.stdout)["quarantined"] == len(HERS)
 
 
+@pytest.mark.parametrize(("encoding", "account"), [("utf-16-le", "müller 7"), ("latin-1", "müller 7")])
+def test_a_person_is_forgotten_in_records_of_another_encoding(
+    tmp_path: Path, encoding: str, account: str
+) -> None:
+    """Such records are in quarantine for being in it."""
+    (tmp_path / "log.csv").write_text(
+        BAD + f"{account},,,2026-03-01 10:00:00,home,\n9,,,2026-03-01 10:00:00,home,\n"
+    )
+    (tmp_path / "bad.csv").write_bytes(BAD.encode() + f"{account},,,no,home,\n".encode(encoding))
+    config = tmp_path / "journey.yaml"
+    config.write_text("sources:\n  log: {system: table, path: '*.csv', timezone: UTC}\n")
+    assert call(config, "run").exit_code == 0
+    assert listed(config, "--raw")[0]["content"] is not None
+    assert call(config, "forget", "--user-id", account).exit_code == 0
+    assert listed(config, "--raw")[0]["content"] is None
+
+
 @pytest.mark.parametrize(
     ("text", "kind", "value", "holds"),
     [
@@ -167,6 +190,21 @@ def test_a_person_is_forgotten_in_quarantine_by_whole_words(tmp_path: Path) -> N
 def test_where_a_word_ends(text: str, kind: str, value: str, holds: bool) -> None:
     """A letter or digit continues it, also behind one joining character; anything else ends it."""
     assert holds_word(text, ErasureRequest(kind, value)) is holds
+
+
+def test_a_kind_that_there_is_not_is_told(tmp_path: Path) -> None:
+    """Nobody would be forgotten, and the person would come back; how the kind is capitalised does not matter."""
+    (tmp_path / "log.csv").write_text(
+        BAD + "1,ann@x.example,,2026-03-01 10:00:00,home,\n9,,,2026-03-01 10:00:00,home,\n"
+    )
+    (tmp_path / "requests.csv").write_text("kind,value\ne-mail,ann@x.example\n")
+    config = tmp_path / "journey.yaml"
+    config.write_text("sources:\n  log: {system: table, path: log.csv, timezone: UTC}\n")
+    assert call(config, "run").exit_code == 0
+    refused = call(config, "forget", "--file", str(tmp_path / "requests.csv"))
+    assert (refused.exit_code, "did you mean 'email'" in refused.output) == (2, True)
+    forgotten = call(config, "forget", "--identifier", "Email=ann@x.example", "--json")
+    assert json.loads(forgotten.stdout)["persons"] == 1
 
 
 def test_a_request_of_blanks_is_told(tmp_path: Path) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from journey_mining import querying
 from journey_mining.errors import ConfigError, QueryError
 from journey_mining.predicates import write_predicate
 from journey_mining.querying import run_query
@@ -72,6 +74,29 @@ def test_what_is_no_query_is_refused(snapshot: Path, message: str, query: str) -
         run_query(snapshot, query)
     assert "secret" not in str(caught.value) or "secret" in query
     assert state(snapshot.parent) == before
+
+
+def test_a_query_spills_away_from_the_snapshot(snapshot: Path) -> None:
+    """Into a folder of its own, which is gone afterwards."""
+    query = "select current_setting('temp_directory')"
+    ((spill,),) = run_query(snapshot, query)[1]
+    assert not Path(spill).is_relative_to(snapshot.parent)
+    assert not Path(spill).exists()
+
+
+class Stopped:
+    """A connection on which somebody pressed Ctrl-C."""
+
+    def execute(self, query: str) -> None:
+        raise RuntimeError("Query interrupted")
+
+
+def test_a_query_can_be_stopped(snapshot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What DuckDB makes of Ctrl-C ends the command as an interruption does, without a traceback."""
+    monkeypatch.setattr(querying, "open_locked", lambda path: nullcontext(Stopped()))
+    monkeypatch.setattr(querying, "require_reading", lambda connection, query: None)
+    with pytest.raises(KeyboardInterrupt):
+        run_query(snapshot, "select 1")
 
 
 @pytest.mark.parametrize("query", ALLOWED)

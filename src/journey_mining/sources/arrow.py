@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from journey_mining.sources.bytestream import BadRecord, ByteStream
+from journey_mining.sources.bytestream import BadRecord, BadRecords, ByteStream
 from journey_mining.sources.records import MAX_RECORD_BYTES, Block, split_records
 from journey_mining.sources.shapes import Shape
 
@@ -42,7 +42,7 @@ class RecordReader:
     wanted: tuple[tuple[str, str | None], ...] = ()
     """(declared column, column of the file or None where it has none) pairs that a CSV file is asked for."""
     record_count: int = 0
-    bad: list[BadRecord] = field(default_factory=list)
+    bad: list[BadRecord] = field(default_factory=BadRecords)
     stream: ByteStream = field(init=False)
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ import codecs
 import hashlib
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
@@ -16,6 +16,9 @@ CHUNK_BYTES = 8 << 20
 """Bytes read at a time."""
 RAW_KEPT_BYTES = 1 << 20
 """Bytes of a quarantined record that are kept; of a longer one, the beginning and its length."""
+FILE_KEPT_BYTES = 64 << 20
+"""Bytes of all quarantined records of a file that are kept: of any further one no more than is shown."""
+_SHOWN_BYTES = 500
 _PACKED_BYTES = 64 << 10
 MAX_DOCUMENT_BYTES = 256 << 20
 """A JSON document is parsed as a whole, in about ten times its size of memory; a longer one is damaged."""
@@ -36,6 +39,19 @@ class BadRecord:
     def of(cls, line: int, reason: str, raw: bytes) -> BadRecord:
         """A bad record of the bytes `raw`, cut to what is kept."""
         return cls(line, reason, raw[:RAW_KEPT_BYTES], len(raw))
+
+
+class BadRecords(list[BadRecord]):
+    """The bad records of one file: all are counted, and together no more than FILE_KEPT_BYTES of them are kept."""
+
+    kept_bytes = 0
+
+    def append(self, record: BadRecord) -> None:
+        """Add a record; without most of its bytes when the file has no more room."""
+        if self.kept_bytes + len(record.raw) > FILE_KEPT_BYTES:
+            record = replace(record, raw=record.raw[:_SHOWN_BYTES])
+        self.kept_bytes += len(record.raw)
+        super().append(record)
 
 
 @dataclass

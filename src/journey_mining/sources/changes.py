@@ -111,7 +111,7 @@ def _note_withdrawn(warehouse: Warehouse, leaving: str) -> None:
 
 
 def delete_events(warehouse: Warehouse, condition: str) -> dict[str, int]:
-    """Delete events and duplicates for good, and the identifiers that only they carried; returns the numbers.
+    """Delete events and duplicates for good, and the identifiers and kinds that only they had; returns the numbers.
 
     The ledger counts them as refused.
     """
@@ -137,9 +137,20 @@ def delete_events(warehouse: Warehouse, condition: str) -> dict[str, int]:
         f"select identity_key, identifier_hash from store.main.identifier_sets where {orphaned}"
     )
     warehouse.execute(f"delete from store.main.identifier_sets where {orphaned}")
+    _delete_kinds(warehouse)
     for table in counts:
         warehouse.execute(f"drop table temp.main.leaving_{table}")
     return {"events": counts["staged_events"], "duplicates": counts["duplicates"]}
+
+
+def _delete_kinds(warehouse: Warehouse) -> None:
+    """Delete the kinds of the leaving events that no other event is of: names and pages may tell of one person."""
+    warehouse.execute(
+        """delete from store.main.signatures where signature_id in (
+                select signature_id from leaving_staged_events union select signature_id from leaving_duplicates)
+            and signature_id not in (select signature_id from store.main.staged_events)
+            and signature_id not in (select signature_id from store.main.duplicates)"""
+    )
 
 
 def settle_changes(warehouse: Warehouse) -> None:

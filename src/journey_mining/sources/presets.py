@@ -56,7 +56,8 @@ class Table(BaseModel):
 
     def used(self, sql: str) -> Table:
         """This table with only the columns that the select names; the others need not be read."""
-        names = {name.strip('"') for name in re.findall(r'[a-z_][a-z0-9_]*|"[^"]+"', sql.lower())}
+        # Each by itself: a quote within a text begins no name, and would hide the names up to the next one.
+        names = {*re.findall("[a-z_][a-z0-9_]*", sql.lower()), *re.findall('(?<=")[^"]+(?=")', sql.lower())}
         kept = {name: kind for name, kind in self.columns.items() if name.lower() in names}
         return self.model_copy(update={"columns": kept or dict(list(self.columns.items())[:1])})
 
