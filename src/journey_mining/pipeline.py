@@ -20,7 +20,14 @@ from journey_mining.macros import create_macros
 from journey_mining.models import ancestors, find_models, fingerprint, sql_folder
 from journey_mining.publication import DATABASE, publish
 from journey_mining.renewal import Renewal, derivation_before, write_derivation
-from journey_mining.run_records import enter_run, list_settings, write_receipt, write_run, write_settings
+from journey_mining.run_records import (
+    compose_receipt,
+    enter_run,
+    list_settings,
+    read_receipt,
+    write_run,
+    write_settings,
+)
 from journey_mining.runs import Counts, RunContext, Step, open_run
 from journey_mining.sources.changes import begin_changes, end_changes, recount_files, settle_changes
 from journey_mining.sources.ledger import read_sources
@@ -299,6 +306,7 @@ def publish_snapshot(context: RunContext) -> Counts:
         context.name,
         context.config.keep_snapshots,
         context.erases,
+        compose_receipt(context),
     )
     return {"snapshot": context.name, "rewritten_files": rewritten}
 
@@ -347,10 +355,10 @@ def forget_all(
     requests: Sequence[ErasureRequest],
     tell: Callable[[str, Counts, float], None] | None = None,
 ) -> tuple[RunContext, dict[str, Any]]:
-    """A published run that forgets persons, and the receipt, which is also written to private/receipts."""
+    """A published run that forgets persons, and the receipt, which lies in private/receipts."""
     with open_run(config_path, requests=requests) as context:
         for step in STEPS:
             counts = run_step(context, step)
             if tell is not None:
                 tell(step.name, counts, context.timings[step.name])
-    return context, write_receipt(context)
+    return context, read_receipt(context)

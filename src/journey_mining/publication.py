@@ -3,6 +3,7 @@
 <home>/current -> snapshots/<cutoff>_<run_id>/     journeys.duckdb, report/, run.json
 <home>/private/<cutoff>_<run_id>.duckdb            the private store of the same run
 <home>/private/working/                            a run in progress; whatever a killed run left is removed
+<home>/private/erasing                             a published erasure whose older snapshots are not all removed yet
 """
 
 from __future__ import annotations
@@ -50,6 +51,15 @@ class Home:
     def working(self) -> Path:
         """Working copies of the run in progress."""
         return self.private / "working"
+
+    @property
+    def erasing(self) -> Path:
+        """The promise to remove every snapshot but one: its name, and from the second line on the receipt, if any."""
+        return self.private / "erasing"
+
+    def receipt_of(self, name: str) -> Path:
+        """The receipt of what the run of a snapshot forgot."""
+        return self.private / "receipts" / f"{name}.json"
 
     def current_name(self) -> str | None:
         """Name of the published snapshot, or None before the first one."""
@@ -213,11 +223,13 @@ def _read_listed(home: Home) -> list[str]:
         return []
 
 
-def publish(home: Home, working: Path, name: str, keep: int, erases: bool = False) -> Path:
+def publish(
+    home: Home, working: Path, name: str, keep: int, erases: bool = False, receipt: str | None = None
+) -> Path:
     """Make the working copy the published snapshot `name` by one rename; returns its folder.
 
-    With `erases` no other snapshot stays. Otherwise the one that was just replaced does in any case: a reader may have
-    followed the link and not opened it yet.
+    With `erases` no other snapshot stays, and then the receipt is written. Otherwise the one that was just replaced
+    stays in any case: a reader may have followed the link and not opened it yet.
     """
     target = home.snapshots / name
     (working / "store.duckdb").chmod(0o600)
@@ -226,6 +238,8 @@ def publish(home: Home, working: Path, name: str, keep: int, erases: bool = Fals
     os.replace(working / "store.duckdb", home.store_of(name))
     os.replace(working, target)
     _list_snapshot(home, name)
+    if erases:
+        _write_whole(home.erasing, f"{name}\n{receipt or ''}")
     for folder in (home.private, home.snapshots):
         _sync_folder(folder)
     link = home.root / f".current-{name}"
@@ -233,9 +247,40 @@ def publish(home: Home, working: Path, name: str, keep: int, erases: bool = Fals
     os.symlink(Path("snapshots") / name, link)
     os.replace(link, home.current)
     _sync_folder(home.root)
-    _remove_old(home, 1 if erases else max(keep, 2))
+    if erases:
+        finish_erasure(home)
+    else:
+        _remove_old(home, max(keep, 2))
     shutil.rmtree(home.working, ignore_errors=True)
     return target
+
+
+def finish_erasure(home: Home) -> None:
+    """Remove what a published erasure has promised to remove, also for a run that was killed meanwhile.
+
+    One that was killed before it was published has promised nothing.
+    """
+    try:
+        name, _, receipt = home.erasing.read_text(encoding="utf-8").partition("\n")
+    except FileNotFoundError:
+        return
+    if name == home.current_name():
+        _write_listed(home, [name])
+        remove_leftovers(home)
+        _require_removed(home, name)
+        if receipt:
+            home.receipt_of(name).parent.mkdir(mode=0o700, exist_ok=True)
+            _write_whole(home.receipt_of(name), receipt)
+    home.erasing.unlink()
+
+
+def _require_removed(home: Home, name: str) -> None:
+    left = [path for path in home.snapshots.iterdir() if path.name != name and path.is_dir()]
+    if left:
+        raise JourneyMiningError(
+            f"{left[0]} cannot be removed; it still holds what was to be erased.",
+            fix="give this user the right to remove it, and run again; the new snapshot is published",
+        )
 
 
 def _list_snapshot(home: Home, name: str) -> None:
@@ -243,9 +288,7 @@ def _list_snapshot(home: Home, name: str) -> None:
     listed = [kept for kept in _read_listed(home) if kept != name]
     if current is not None:
         listed = listed[: listed.index(current) + 1] if current in listed else []
-    new = home.private / "published.new"
-    new.write_text("\n".join([*listed, name]) + "\n", encoding="utf-8")
-    os.replace(new, home.private / "published")
+    _write_listed(home, [*listed, name])
 
 
 def _remove_old(home: Home, keep: int) -> None:
@@ -253,9 +296,22 @@ def _remove_old(home: Home, keep: int) -> None:
     for name in listed[:-keep]:
         shutil.rmtree(home.snapshots / name, ignore_errors=True)
         home.store_of(name).unlink(missing_ok=True)
-    new = home.private / "published.new"
-    new.write_text("\n".join(listed[-keep:]) + "\n", encoding="utf-8")
-    os.replace(new, home.private / "published")
+    _write_listed(home, listed[-keep:])
+
+
+def _write_listed(home: Home, names: list[str]) -> None:
+    _write_whole(home.private / "published", "\n".join(names) + "\n")
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a private file so that it has the old content or the new one, also when the power fails."""
+    new = path.with_name(f"{path.name}.new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(descriptor)
+    os.replace(new, path)
 
 
 def _sync_tree(folder: Path) -> None:

@@ -21,7 +21,14 @@ from journey_mining.history import remember_last_run
 from journey_mining.inheritance import Inheritance, inherit_store, require_erased, write_store_key
 from journey_mining.models import NEVER_US, bind_rules
 from journey_mining.notification import Outcome, noting, telling
-from journey_mining.publication import DATABASE, Home, leaving_nothing, locked, start_working_copy
+from journey_mining.publication import (
+    DATABASE,
+    Home,
+    finish_erasure,
+    leaving_nothing,
+    locked,
+    start_working_copy,
+)
 from journey_mining.renewal import Renewal
 from journey_mining.sources.erased import carry_tombstones
 from journey_mining.sources.keys import Pads, load_pads
@@ -134,6 +141,8 @@ def open_run(
         audits.check_names(config)
         wanted = parse_cutoff(cutoff)
         with locked(home, outcome.run_id), noting(home, outcome), leaving_nothing(home):
+            with clear_errors("finishing an erasure"):
+                finish_erasure(home)
             with clear_errors("opening the store"):
                 context = _begin(config, home, outcome, rebuild, requests)
             context.wanted_cutoff, context.retry_quarantine = wanted, retry_quarantine
