@@ -16,6 +16,7 @@ from journey_mining import audits
 from journey_mining.erasure import ErasureRequest, erase_persons, expire_events, scrub_quarantine
 from journey_mining.errors import SourceError
 from journey_mining.identity import resolve_components
+from journey_mining.inheritance import naming_damage
 from journey_mining.macros import create_macros
 from journey_mining.models import ancestors, find_models, fingerprint, sql_folder
 from journey_mining.publication import DATABASE, publish
@@ -327,7 +328,7 @@ STEPS: tuple[Step, ...] = (
 def run_step(context: RunContext, step: Step) -> Counts:
     """Run one step; keeps its counts and seconds in the context."""
     begun = perf_counter()
-    with clear_errors(step.name):
+    with naming_damage(context.home), clear_errors(step.name):
         counts = step.run(context)
     context.timings[step.name] = round(perf_counter() - begun, 3)
     context.summary.setdefault("steps", {})[step.name] = counts

@@ -162,15 +162,18 @@ def _describe_holder(descriptor: int) -> str:
         return "a process whose name is not in the lock file (just begun, or the file was deleted)"
 
 
-def start_working_copy(home: Home, run_id: str, keep_store: bool) -> Path:
-    """A fresh working folder, with copies of the published files that there are when `keep_store`; leftovers are removed."""
+def start_working_copy(home: Home, run_id: str, keep_store: bool, keep_database: bool = True) -> Path:
+    """A fresh working folder; leftovers are removed.
+
+    With `keep_store` it has copies of the published files that there are; the database only with `keep_database`.
+    """
     remove_leftovers(home)
     folder = home.working / run_id
     folder.mkdir(parents=True, mode=0o700)
     name = home.current_name()
     if keep_store and name and home.store_of(name).is_file():
         _clone(home.store_of(name), folder / "store.duckdb")
-        if (home.snapshots / name / DATABASE).is_file():
+        if keep_database and (home.snapshots / name / DATABASE).is_file():
             _clone(home.snapshots / name / DATABASE, folder / DATABASE)
     return folder
 
