@@ -14,14 +14,16 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from time import sleep
 
 from journey_mining.errors import JourneyMiningError, LockError
 
 DATABASE = "journeys.duckdb"
+_LOOKS, _LOOK_SECONDS = 5, 0.02
 _FICLONE = 0x40049409
 """Linux: let a file share the blocks of another (ioctl_ficlone(2))."""
 
@@ -100,7 +102,7 @@ def locked(home: Home, run_id: str) -> Iterator[None]:
     try:
         try:
             _lock_folder(folder)
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock_file(descriptor)
         except BlockingIOError as error:
             raise LockError(
                 f"Another run is at work in {home.root}.",
@@ -115,6 +117,31 @@ def locked(home: Home, run_id: str) -> Iterator[None]:
     finally:
         os.close(descriptor)
         os.close(folder)
+
+
+def _lock_file(descriptor: int) -> None:
+    """Lock a file, and wait a moment for those who only look whether it is locked."""
+    for _ in range(_LOOKS):
+        with suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        sleep(_LOOK_SECONDS)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def is_locked(home: Home) -> bool:
+    """Whether a run is at work, on this machine or, where the file system's locks reach there, on another.
+
+    A process id would not tell: another process has it after a restart, or in another container.
+    """
+    try:
+        with (home.private / "lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
 
 
 def _lock_folder(descriptor: int) -> None:

@@ -155,7 +155,7 @@ def open_run(
             try:
                 yield context
             finally:
-                outcome.snapshot = context.published.name if context.published else None
+                outcome.snapshot = context.name if home.current_name() == context.name else None
                 with suppress(duckdb.Error):
                     context.beside.stop()
                     context.warehouse.connection.close()
