@@ -76,13 +76,11 @@ class Home:
 
     def older_names(self) -> list[str]:
         """Names of the snapshots before the published one that are still whole, with their stores; the oldest first."""
-        return [
-            name
-            for name in _read_listed(self)
-            if name != self.last_name()
-            and self.store_of(name).is_file()
-            and (self.snapshots / name / DATABASE).is_file()
-        ]
+        return [name for name in _read_listed(self) if name != self.last_name() and self.has_whole(name)]
+
+    def has_whole(self, name: str) -> bool:
+        """Whether both files of a snapshot are there."""
+        return self.store_of(name).is_file() and (self.snapshots / name / DATABASE).is_file()
 
     def store_of(self, name: str) -> Path:
         """The private store of a snapshot."""
@@ -117,6 +115,21 @@ def locked(home: Home, run_id: str) -> Iterator[None]:
     finally:
         os.close(descriptor)
         os.close(folder)
+
+
+def settle_link(home: Home) -> None:
+    """Make `current` anew where it is gone, as in a copy without links: the next run would begin with nothing.
+
+    Raises JourneyMiningError when it is no link, as in a copy that followed links: a run could not replace it.
+    """
+    newest = next(reversed(_read_listed(home)), None)
+    if home.current.exists() and not home.current.is_symlink():
+        raise JourneyMiningError(
+            f"{home.current} is no link to a snapshot, as in a copy that followed links.",
+            fix="move it away, and run again",
+        )
+    if newest and home.current_name() is None and home.has_whole(newest):
+        _link(home, newest)
 
 
 def _lock_file(descriptor: int) -> None:
@@ -272,17 +285,22 @@ def publish(
         _write_whole(home.erasing, f"{name}\n{receipt or ''}")
     for folder in (home.private, home.snapshots):
         _sync_folder(folder)
-    link = home.root / f".current-{name}"
-    link.unlink(missing_ok=True)
-    os.symlink(Path("snapshots") / name, link)
-    os.replace(link, home.current)
-    _sync_folder(home.root)
+    _link(home, name)
     if erases:
         finish_erasure(home)
     else:
         _remove_old(home, max(keep, 2))
     shutil.rmtree(home.working, ignore_errors=True)
     return target
+
+
+def _link(home: Home, name: str) -> None:
+    """Make a snapshot the published one."""
+    link = home.root / f".current-{name}"
+    link.unlink(missing_ok=True)
+    os.symlink(Path("snapshots") / name, link)
+    os.replace(link, home.current)
+    _sync_folder(home.root)
 
 
 def finish_erasure(home: Home) -> None:

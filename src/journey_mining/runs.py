@@ -33,6 +33,7 @@ from journey_mining.publication import (
     finish_erasure,
     leaving_nothing,
     locked,
+    settle_link,
     start_working_copy,
 )
 from journey_mining.renewal import Renewal
@@ -147,7 +148,8 @@ def open_run(
         audits.check_names(config)
         wanted = parse_cutoff(cutoff)
         with locked(home, outcome.run_id), noting(home, outcome), leaving_nothing(home):
-            with clear_errors("finishing an erasure"):
+            with clear_errors("opening the home"):
+                settle_link(home)
                 finish_erasure(home)
             with naming_damage(home), clear_errors("opening the store"):
                 context = _begin(config, home, outcome, rebuild, requests)

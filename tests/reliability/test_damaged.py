@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 from processes import finish, run, tell_run, told
-from shop import home_of, published
+from shop import home_of, left_behind, published
 
 from journey_mining.cli import main
 from journey_mining.publication import DATABASE, Home
@@ -104,3 +105,30 @@ def test_commands_name_the_damaged_file(shop: Path) -> None:
             assert result.exit_code == 1, (arguments, result.output)
             assert f"current/{DATABASE} cannot be" in result.output
             assert "--rebuild" in result.output
+
+
+def test_a_home_without_its_link_goes_on(shop: Path, new: dict[str, str]) -> None:
+    """A copy that dropped links has lost nothing: the next run makes the link anew, and keeps the events of files that are gone."""
+    assert finish(run, shop) == 0
+    home = home_of(shop)
+    name = home.current_name()
+    home.current.unlink()
+    (shop.parent / "shop" / "day01.csv").unlink()
+    assert finish(run, shop) == 0
+    assert published(shop)["events"] == new["events"]
+    assert (home.snapshots / str(name)).is_dir()
+    assert left_behind(shop) == set()
+
+
+def test_a_folder_in_the_place_of_the_link_is_named(shop: Path, new: dict[str, str]) -> None:
+    """A copy that followed links is refused before anything is read; as told, the next run goes on."""
+    home = home_of(shop)
+    home.current.rename(home.root / "link")
+    shutil.copytree(home.root / "link", home.current)
+    code, message = told(tell_run, shop)
+    assert code == 1, message
+    assert f"{home.current} is no link" in message
+    shutil.rmtree(home.current)
+    (home.root / "link").unlink()
+    assert finish(run, shop) == 0
+    assert published(shop) == new
