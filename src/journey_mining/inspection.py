@@ -30,8 +30,12 @@ def published_home(config_path: Path) -> Home:
 def describe_status(config_path: Path) -> dict[str, Any]:
     """Figures of the published snapshot, its audits, and how the last run ended, published or not."""
     home = published_home(config_path)
+    name = home.current_name()
+    run_id = (name or "").rsplit("_", 1)[-1]  # of several runs the clock may tell another order
     with reading(home.current / DATABASE) as connection:
-        last = _rows(connection, "select * from runs order by started_at desc limit 1")[0]
+        last = _rows(
+            connection, "select * from runs order by run_id = $1 desc, started_at desc limit 1", run_id
+        )[0]
         files = _rows(
             connection,
             "select count(*) as files, cast(sum(record_count) as bigint) as records, cast(sum(event_count) as bigint) as events, "
@@ -43,7 +47,7 @@ def describe_status(config_path: Path) -> dict[str, Any]:
             connection,
             "select audit, severity, status, offending_count, detail from audits order by status <> 'failed', status <> 'warned', audit",
         )
-    figures = {"snapshot": home.current_name(), "database": str(home.current / DATABASE), **last, **files}
+    figures = {"snapshot": name, "database": str(home.current / DATABASE), **last, **files}
     return {"figures": figures, "audits": audits, "last_run": read_last_run(home)}
 
 
