@@ -21,7 +21,7 @@ from journey_mining.config import load_config
 from journey_mining.erasure import read_requests
 from journey_mining.errors import JourneyMiningError
 from journey_mining.pipeline import STEPS
-from journey_mining.run_records import write_receipt
+from journey_mining.run_records import read_receipt
 from journey_mining.runs import open_run
 
 import server
@@ -36,7 +36,7 @@ def erase(file: str, config: str = "journey.yaml") -> str:
     with open_run(Path(config), requests=read_requests(Path(file))) as context:
         for step in STEPS:
             tasks.run_step(step, context)
-    return str(write_receipt(context)["receipt"])
+    return str(read_receipt(context)["receipt"])
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -36,7 +36,7 @@ def nightly(config: str = "journey.yaml", cutoff: str | None = None, rebuild: bo
     """The path of the report that this run published; raises what a step raises, and then publishes nothing."""
     tasks.quiet_user_errors()
     counts: dict[str, tasks.Counts] = {}
-    with open_run(Path(config), cutoff, rebuild) as context:
+    with tasks.telling_scheduled_errors(), open_run(Path(config), cutoff, rebuild) as context:
         try:
             for step in STEPS:
                 counts[step.name] = tasks.run_step(step, context)
@@ -63,7 +63,9 @@ def serve(config: Config) -> None:
     # so that such a run blocks nobody; what keeps writers apart is the library's own lock.
     with server.scheduling_server():
         if is_due(config):
-            nightly(str(config.path), return_state=True)
+            state = nightly(str(config.path), return_state=True)
+            if state.is_failed():
+                tasks.tell_error(state.result(raise_on_failure=False))
         nightly.serve(
             name="nightly",
             schedule=Cron(config.schedule.cron, timezone=config.timezone),
@@ -93,10 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
             else:
                 print(nightly(str(given.config), given.cutoff, given.rebuild))
     except JourneyMiningError as error:
-        print(
-            f"{type(error).__name__}: {error.__cause__ if type(error.__cause__) is type(error) else error}",
-            file=sys.stderr,
-        )
+        tasks.tell_error(error)
         return error.exit_code
     return 0
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
+import os
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import offline  # noqa: F401  # isort: skip
@@ -47,6 +50,24 @@ def quiet_user_errors() -> None:
 def _without_user_traceback(record: logging.LogRecord) -> bool:
     cause = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
     return not isinstance(cause, JourneyMiningError) and "Finished in state" not in record.getMessage()
+
+
+def tell_error(error: object) -> None:
+    """Says on the terminal what ended a run, with what was found, which Prefect is not given."""
+    if isinstance(error, JourneyMiningError):
+        told = error.__cause__ if type(error.__cause__) is type(error) else error
+        print(f"{type(error).__name__}: {told}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def telling_scheduled_errors() -> Iterator[None]:
+    """Tell the error of a run that a schedule started in a process of its own: nobody waits for it there."""
+    try:
+        yield
+    except JourneyMiningError as error:
+        if multiprocessing.parent_process() is not None or "PREFECT__FLOW_RUN_ID" in os.environ:
+            tell_error(error)
+        raise
 
 
 def run_step(step: Step, context: RunContext) -> Counts:

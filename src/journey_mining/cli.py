@@ -36,7 +36,7 @@ class _Group(click.Group):
             click.echo(showable(f"{type(error).__name__}: {error}"), err=True)
             context.exit(error.exit_code)
         except KeyboardInterrupt:
-            click.echo("Stopped; nothing was published.", err=True)
+            click.echo("Stopped. What is published is whole: see journey-mining status", err=True)
             context.exit(130)
 
 

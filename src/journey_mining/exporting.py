@@ -14,7 +14,7 @@ from journey_mining.errors import JourneyMiningError
 from journey_mining.ocel import write_ocel
 from journey_mining.publication import DATABASE
 from journey_mining.querying import safe_cell
-from journey_mining.warehouse import Connection, open_readonly, quoted, quoted_name
+from journey_mining.warehouse import Connection, quoted, quoted_name, reading
 from journey_mining.xes import write_xes
 
 GRAPHS = {
@@ -61,7 +61,7 @@ def _open_spilling(database: Path, out: Path) -> Iterator[Connection]:
     """A connection whose sorts spill beside the export, not beside the published file."""
     with (
         tempfile.TemporaryDirectory(prefix=".spill-", dir=out) as spill,
-        open_readonly(database) as connection,
+        reading(database) as connection,
     ):
         connection.execute(f"set temp_directory = {quoted(spill)}")
         connection.execute(f"set memory_limit = '{_MEMORY}'")

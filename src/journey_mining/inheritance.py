@@ -16,7 +16,14 @@ from journey_mining.publication import DATABASE, Home
 from journey_mining.sources.erased import require_keys_of_erased
 from journey_mining.sources.keys import KEY_VARIABLE, read_keys
 from journey_mining.sources.ledger import list_files, reading_fingerprint
-from journey_mining.warehouse import Connection, Warehouse, first_line, open_readonly
+from journey_mining.warehouse import (
+    Connection,
+    Warehouse,
+    find_damage,
+    first_line,
+    open_readonly,
+    tells_damage,
+)
 
 _SHOWN = 3
 
@@ -106,15 +113,53 @@ def _store_lost(home: Home, what: str, found: str | None = None) -> ConfigError:
     Every snapshot that is still there knows it as well, since forgetting removes those before it.
     """
     older = home.older_names()
-    root = home.root
     return ConfigError(
         f"{what}: it is the record of erased persons, who would come back, with --rebuild too.",
         found=found,
         fix="restore this file from a backup"
-        + (f", or go back one snapshot: ln -sfn snapshots/{older[-1]} {root / 'current'}" if older else "")
-        + f"; or begin anew: remove {root / 'current'}, {home.snapshots} and {home.private / 'published'}, run, and repeat "
+        + (f", or go back one snapshot: {_step_back(home, older[-1])}" if older else "")
+        + f"; or begin anew: remove {home.current}, {home.snapshots} and {home.private / 'published'}, run, and repeat "
         + f"every request to be forgotten (their dates stand in {home.private / 'receipts'})",
     )
+
+
+@contextmanager
+def naming_damage(home: Home) -> Iterator[None]:
+    """Where an error comes from a damaged file, name that of the published snapshot, of which the run has a copy."""
+    try:
+        yield
+    except JourneyMiningError as error:
+        is_named = isinstance(error, ConfigError)  # the record of erased persons, see _store_lost
+        found = _describe_damage(home) if tells_damage(error) and not is_named else None
+        if found is None:
+            raise
+        raise found from error
+
+
+def _describe_damage(home: Home) -> JourneyMiningError | None:
+    name = home.current_name()
+    if name is None:
+        return None
+    if found := find_damage(home.store_of(name)):
+        older = home.older_names()
+        return JourneyMiningError(
+            f"The private store {home.store_of(name)} is damaged.",
+            found=found,
+            fix="restore this file from a backup"
+            + (f", or go back one snapshot: {_step_back(home, older[-1])}" if older else "")
+            + "; or, while no export is gone, read all of them again: journey-mining run --rebuild",
+        )
+    if found := find_damage(home.snapshots / name / DATABASE):
+        return JourneyMiningError(
+            f"The published database {home.snapshots / name / DATABASE} is damaged, which this run would renew.",
+            found=found,
+            fix="restore this file from a backup, or publish anew: journey-mining run --rebuild",
+        )
+    return None
+
+
+def _step_back(home: Home, name: str) -> str:
+    return f"ln -sfn snapshots/{name} {home.root / 'current'}"
 
 
 def write_store_key(warehouse: Warehouse, key_id: str) -> None:

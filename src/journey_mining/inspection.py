@@ -12,7 +12,7 @@ from journey_mining.errors import JourneyMiningError, QueryError
 from journey_mining.notification import read_last_run
 from journey_mining.publication import DATABASE, Home, make_folders
 from journey_mining.sources.keys import add_key, load_pads, read_keys
-from journey_mining.warehouse import Connection, open_readonly, quoted
+from journey_mining.warehouse import Connection, quoted, reading
 
 _SHOWN_EVENTS = 200
 
@@ -30,8 +30,12 @@ def published_home(config_path: Path) -> Home:
 def describe_status(config_path: Path) -> dict[str, Any]:
     """Figures of the published snapshot, its audits, and how the last run ended, published or not."""
     home = published_home(config_path)
-    with open_readonly(home.current / DATABASE) as connection:
-        last = _rows(connection, "select * from runs order by started_at desc limit 1")[0]
+    name = home.current_name()
+    run_id = (name or "").rsplit("_", 1)[-1]  # of several runs the clock may tell another order
+    with reading(home.current / DATABASE) as connection:
+        last = _rows(
+            connection, "select * from runs order by run_id = $1 desc, started_at desc limit 1", run_id
+        )[0]
         files = _rows(
             connection,
             "select count(*) as files, cast(sum(record_count) as bigint) as records, cast(sum(event_count) as bigint) as events, "
@@ -43,7 +47,7 @@ def describe_status(config_path: Path) -> dict[str, Any]:
             connection,
             "select audit, severity, status, offending_count, detail from audits order by status <> 'failed', status <> 'warned', audit",
         )
-    figures = {"snapshot": home.current_name(), "database": str(home.current / DATABASE), **last, **files}
+    figures = {"snapshot": name, "database": str(home.current / DATABASE), **last, **files}
     return {"figures": figures, "audits": audits, "last_run": read_last_run(home)}
 
 
@@ -80,7 +84,7 @@ def list_quarantine(
     require_source(config_path, source)
     home = published_home(config_path)
     raw = ", coalesce(try(decode(q.raw[:500])), q.raw[:500]::varchar) as content" if with_raw else ""
-    with open_readonly(home.store_of(home.current_name() or "")) as connection:
+    with reading(home.store_of(home.current_name() or "")) as connection:
         return _rows(
             connection,
             f"select f.source, f.path, q.line, q.item, q.reason, q.byte_count{raw} "
@@ -106,7 +110,7 @@ def list_keys(config_path: Path, with_new: bool) -> list[dict[str, Any]]:
     store = home.store_of(home.current_name() or "")
     used: list[str] = []
     if store.is_file():
-        with open_readonly(store) as connection:
+        with reading(store) as connection:
             used = [row["key_id"] for row in _rows(connection, "select key_id from store_key")]
     return [{"key_id": name, "is_active": name == active, "is_published": name in used} for name in known]
 
@@ -115,7 +119,7 @@ def explain_subject(config_path: Path, subject: str) -> dict[str, list[dict[str,
     """Evidence by title: for a customer identifiers, links, journeys; for a journey its steps and events with file and line."""
     home = published_home(config_path)
     key = _parse_id(subject)
-    with open_readonly(home.current / DATABASE) as connection:
+    with reading(home.current / DATABASE) as connection:
         store = home.store_of(home.current_name() or "")
         connection.execute(f"attach {quoted(str(store))} as store (read_only)")
         if connection.execute("select 1 from customers where customer_id = $1", [key]).fetchall():

@@ -21,7 +21,7 @@ from typing import Any
 
 from journey_mining.config import Config, Notify, locate
 from journey_mining.errors import AuditError, ConfigError, JourneyMiningError, ModelError
-from journey_mining.publication import Home
+from journey_mining.publication import Home, is_locked
 
 _LOG = logging.getLogger("journey_mining")
 _SHOWN = ("audit", "severity", "status", "offending_count", "purpose")
@@ -48,6 +48,8 @@ class Outcome:
         if error is not None or self.snapshot is None:
             self.state = "stopped" if isinstance(error, AuditError) else "failed"
             self.message = _message_of(error)
+            if self.snapshot is not None:
+                self.message += f" {self.snapshot} was published before."
             return
         warned = [audit["audit"] for audit in self.audits]
         self.state = "warned" if warned else "published"
@@ -115,23 +117,14 @@ def _note(home: Home, outcome: Outcome) -> None:
 def read_last_run(home: Home) -> dict[str, Any] | None:
     """How the last run ended, or None; one whose process is gone without a word was `killed`."""
     try:
-        found: dict[str, Any] = json.loads((home.private / "last_run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        noted = json.loads((home.private / "last_run.json").read_text(encoding="utf-8"))
+        found = {name: noted[name] for name in Outcome("", datetime.now(UTC)).describe()}
+        datetime.fromisoformat(found["started_at"])
+    except (OSError, ValueError, TypeError, KeyError):
         return None
-    pid, host = found.pop("pid", None), found.pop("host", None)
-    if found["state"] == "running" and host == socket.gethostname() and not _is_alive(pid):
+    if found["state"] == "running" and not is_locked(home):
         found.update(state="killed", message="The run's process ended without a word; nothing was lost.")
     return found
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def check_command(config: Config) -> None:

@@ -16,11 +16,19 @@ from journey_mining import audits
 from journey_mining.erasure import ErasureRequest, erase_persons, expire_events, scrub_quarantine
 from journey_mining.errors import SourceError
 from journey_mining.identity import resolve_components
+from journey_mining.inheritance import naming_damage
 from journey_mining.macros import create_macros
 from journey_mining.models import ancestors, find_models, fingerprint, sql_folder
 from journey_mining.publication import DATABASE, publish
 from journey_mining.renewal import Renewal, derivation_before, write_derivation
-from journey_mining.run_records import enter_run, list_settings, write_receipt, write_run, write_settings
+from journey_mining.run_records import (
+    compose_receipt,
+    enter_run,
+    list_settings,
+    read_receipt,
+    write_run,
+    write_settings,
+)
 from journey_mining.runs import Counts, RunContext, Step, open_run
 from journey_mining.sources.changes import begin_changes, end_changes, recount_files, settle_changes
 from journey_mining.sources.ledger import read_sources
@@ -307,6 +315,7 @@ def publish_snapshot(context: RunContext) -> Counts:
         context.name,
         context.config.keep_snapshots,
         context.erases,
+        compose_receipt(context),
     )
     return {"snapshot": context.name, "rewritten_files": rewritten}
 
@@ -327,7 +336,7 @@ STEPS: tuple[Step, ...] = (
 def run_step(context: RunContext, step: Step) -> Counts:
     """Run one step; keeps its counts and seconds in the context."""
     begun = perf_counter()
-    with clear_errors(step.name):
+    with naming_damage(context.home), clear_errors(step.name):
         counts = step.run(context)
     context.timings[step.name] = round(perf_counter() - begun, 3)
     context.summary.setdefault("steps", {})[step.name] = counts
@@ -355,10 +364,10 @@ def forget_all(
     requests: Sequence[ErasureRequest],
     tell: Callable[[str, Counts, float], None] | None = None,
 ) -> tuple[RunContext, dict[str, Any]]:
-    """A published run that forgets persons, and the receipt, which is also written to private/receipts."""
+    """A published run that forgets persons, and the receipt, which lies in private/receipts."""
     with open_run(config_path, requests=requests) as context:
         for step in STEPS:
             counts = run_step(context, step)
             if tell is not None:
                 tell(step.name, counts, context.timings[step.name])
-    return context, write_receipt(context)
+    return context, read_receipt(context)

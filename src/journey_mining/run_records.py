@@ -105,19 +105,21 @@ def write_run(context: RunContext) -> None:
     (context.working_dir / "run.json").write_text(text + "\n", encoding="utf-8")
 
 
-def write_receipt(context: RunContext) -> dict[str, Any]:
-    """What a published run forgot, and what is out of reach; written to private/receipts/<snapshot>.json."""
+def compose_receipt(context: RunContext) -> str | None:
+    """What a run forgets, and what is out of reach, as the JSON of its receipt; None when nobody asked."""
+    if context.receipt is None:
+        return None
     receipt = {
         "run_id": context.run_id,
         "erased_at": context.started_at.isoformat(timespec="seconds"),
-        **(context.receipt or {}),
+        **context.receipt,
         "rewritten": [f"snapshots/{context.name}/{DATABASE}", f"private/{context.name}.duckdb"],
         "removed": "every other snapshot, with its report and its private store",
     }
-    folder = context.home.private / "receipts"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    text = json.dumps(receipt, indent=2, ensure_ascii=False) + "\n"
-    path = folder / f"{context.name}.json"
-    path.write_text(text, encoding="utf-8")
-    path.chmod(0o600)
-    return {**receipt, "receipt": str(path)}
+    return json.dumps(receipt, indent=2, ensure_ascii=False) + "\n"
+
+
+def read_receipt(context: RunContext) -> dict[str, Any]:
+    """The receipt of a published run that forgot persons, with the path where it lies."""
+    path = context.home.receipt_of(context.name)
+    return {**json.loads(path.read_text(encoding="utf-8")), "receipt": str(path)}

@@ -18,10 +18,24 @@ from journey_mining.config import Config, load_config
 from journey_mining.erasure import ErasureRequest
 from journey_mining.errors import ConfigError
 from journey_mining.history import remember_last_run
-from journey_mining.inheritance import Inheritance, inherit_store, require_erased, write_store_key
+from journey_mining.inheritance import (
+    Inheritance,
+    inherit_store,
+    naming_damage,
+    require_erased,
+    write_store_key,
+)
 from journey_mining.models import NEVER_US, bind_rules
 from journey_mining.notification import Outcome, noting, telling
-from journey_mining.publication import DATABASE, Home, leaving_nothing, locked, start_working_copy
+from journey_mining.publication import (
+    DATABASE,
+    Home,
+    finish_erasure,
+    leaving_nothing,
+    locked,
+    settle_link,
+    start_working_copy,
+)
 from journey_mining.renewal import Renewal
 from journey_mining.sources.erased import carry_tombstones
 from journey_mining.sources.keys import Pads, load_pads
@@ -134,13 +148,16 @@ def open_run(
         audits.check_names(config)
         wanted = parse_cutoff(cutoff)
         with locked(home, outcome.run_id), noting(home, outcome), leaving_nothing(home):
-            with clear_errors("opening the store"):
+            with clear_errors("opening the home"):
+                settle_link(home)
+                finish_erasure(home)
+            with naming_damage(home), clear_errors("opening the store"):
                 context = _begin(config, home, outcome, rebuild, requests)
             context.wanted_cutoff, context.retry_quarantine = wanted, retry_quarantine
             try:
                 yield context
             finally:
-                outcome.snapshot = context.published.name if context.published else None
+                outcome.snapshot = context.name if home.current_name() == context.name else None
                 with suppress(duckdb.Error):
                     context.beside.stop()
                     context.warehouse.connection.close()
@@ -154,7 +171,7 @@ def _begin(
     pads = load_pads(home.private, config.identity.key_id)
     name = home.current_name()
     inherited = inherit_store(home, config, pads.key_id, rebuild)
-    working = start_working_copy(home, outcome.run_id, inherited.keeps_store)
+    working = start_working_copy(home, outcome.run_id, inherited.keeps_store, keep_database=not rebuild)
     warehouse = _open(config, home, working)
     context = RunContext(
         config, home, outcome.run_id, outcome.started_at, working, warehouse, pads,

@@ -43,6 +43,8 @@ STARVED = (
 
 One connection writes, so that a transaction can fail only where its files cannot be written.
 """
+DAMAGED = ("Corrupt database file", "Could not read enough bytes", "not a valid DuckDB database file")
+"""What the engine says, in errors of several classes, of a file that does not hold what was written into it."""
 SECRET_SPILL = {"temp_file_encryption": "true", "force_mbedtls_unsafe": "true"}
 """Spill files hold what was read, so they are encrypted, with a key that only this process has. DuckDB's own cipher
 asks for the second setting; without it every run that spills would fail."""
@@ -181,6 +183,34 @@ def clear_errors(name: str) -> Iterator[None]:
             f"'{name}' could not read or write: {first_line(error)}.",
             fix="free disk space, check the folder's permissions, and run again; the published snapshot stands",
         ) from error
+    except duckdb.Error as error:
+        if not tells_damage(error):
+            raise
+        raise JourneyMiningError(
+            f"'{name}' met a damaged file: {first_line(error)}.",
+            fix="check the disk, and run again; the published snapshot stands",
+        ) from error
+
+
+def tells_damage(error: Exception) -> bool:
+    """Whether an error comes from a damaged database file."""
+    return any(text in str(error) for text in DAMAGED)
+
+
+def find_damage(path: Path) -> str | None:
+    """What reading the whole of a published file meets; None for a sound one."""
+    try:
+        with open_attached(path) as connection:
+            tables = connection.execute(
+                "select table_name from duckdb_tables() where database_name = 'published'"
+            ).fetchall()
+            for (name,) in tables:
+                connection.execute(f"select bit_xor(hash(t)) from {quoted_name(name)} as t").fetchall()
+    except JourneyMiningError as error:
+        return error.what
+    except duckdb.Error as error:
+        return first_line(error)
+    return None
 
 
 def open_warehouse(
@@ -246,7 +276,30 @@ def open_readonly(path: Path) -> Connection:
         connection.execute("set TimeZone = 'UTC'")
         return connection
     except duckdb.Error as error:
-        raise JourneyMiningError(f"{path} cannot be opened: {first_line(error)}.") from error
+        raise unreadable(path, "opened", error) from error
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[Connection]:
+    """A read-only connection on a published file while the block runs; also damage that shows later is such an error."""
+    with open_readonly(path) as connection:
+        try:
+            yield connection
+        except duckdb.Error as error:
+            if not tells_damage(error):
+                raise
+            raise unreadable(path, "read", error) from error
+
+
+def unreadable(path: Path, done: str, error: duckdb.Error) -> JourneyMiningError:
+    """The error of a published file that cannot be opened or read."""
+    return JourneyMiningError(
+        f"{path} cannot be {done}: {first_line(error)}.",
+        fix="the file is damaged: restore it from a backup, set `current` back to an older snapshot, or publish anew: "
+        "journey-mining run --rebuild"
+        if tells_damage(error)
+        else None,
+    )
 
 
 def open_attached(path: Path) -> Connection:
@@ -263,4 +316,4 @@ def open_attached(path: Path) -> Connection:
         connection.execute("use published")
         return connection
     except duckdb.Error as error:
-        raise JourneyMiningError(f"{path} cannot be opened: {first_line(error)}.") from error
+        raise unreadable(path, "opened", error) from error

@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from journey_mining.config import load_config
+from journey_mining.publication import Home, locked
 
 import nightly as nightly_module
 
@@ -28,11 +30,11 @@ def minutely(shop: Path) -> Path:
 
 
 @contextmanager
-def serving(config: Path) -> Iterator[subprocess.Popen[bytes]]:
+def serving(config: Path, messages: IO[bytes] | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """A scheduler of its own process while the block runs."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     command = [sys.executable, str(Path(nightly_module.__file__)), "--config", str(config), "--serve"]
-    process = subprocess.Popen(command, env=environment)
+    process = subprocess.Popen(command, env=environment, stderr=messages)
     try:
         yield process
     finally:
@@ -151,3 +153,14 @@ def test_a_run_is_due_when_its_time_passed(shop: Path, cron: str, ago: timedelta
     assert not nightly_module.is_due(load_config(shop))
     date_last_run(shop, datetime.now(UTC) - ago)
     assert nightly_module.is_due(load_config(shop)) is expected
+
+
+@pytest.mark.slow
+def test_a_refused_run_is_told(minutely: Path, tmp_path: Path) -> None:
+    """A scheduled run that the lock refuses, and one whose exports are gone, say so where the scheduler's messages go."""
+    messages = tmp_path / "messages"
+    with messages.open("wb") as told, serving(minutely, told) as process:
+        with locked(Home(load_config(minutely).home_dir), "other"):
+            wait_until(lambda: "LockError: Another run is at work" in messages.read_text(), process)
+            (minutely.parent / "shop.csv").unlink()
+        wait_until(lambda: "SourceError: " in messages.read_text(), process)

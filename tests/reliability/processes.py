@@ -45,6 +45,14 @@ def _replaces(name: str) -> Callable[..., bool]:
     return lambda source, target: Path(target).name.endswith(name)
 
 
+def _is_receipt(source: Path, target: Path) -> bool:
+    return Path(target).parent.name == "receipts"
+
+
+def _is_store(path: Path, **named: Any) -> bool:
+    return path.suffix == ".duckdb" and path.parent.name == "private"
+
+
 def _is_snapshot(path: Path, **named: Any) -> bool:
     return Path(path).parent.name == "snapshots"
 
@@ -75,6 +83,15 @@ FIRST_POINTS = {
     "with a key": Point("os", "replace", is_after=True, fits=_replaces("key")),
 }
 """Further moments of a home's first run."""
+ERASURE_POINTS = {
+    "before its link": POINTS["before the link"],
+    "after its link": POINTS["after the link"],
+    "removing a snapshot": POINTS["removing old snapshots"],
+    "removing a store": Point("pathlib", "Path.unlink", is_after=True, fits=_is_store, is_new=True),
+    "before its receipt": Point("os", "replace", fits=_is_receipt, is_new=True),
+    "after its receipt": Point("os", "replace", is_after=True, fits=_is_receipt, is_new=True),
+}
+"""The moments at which an erasure is killed."""
 
 
 def start(target: Callable[..., None], *arguments: Any) -> BaseProcess:
@@ -114,15 +131,36 @@ def tell_run(config_path: Path, told: Connection) -> None:
         os._exit(error.exit_code)
 
 
+def forget(config_path: Path, user_id: str) -> None:
+    """A whole run that forgets a person; ends the process as `run` does."""
+    from journey_mining.erasure import ErasureRequest
+    from journey_mining.pipeline import forget_all
+
+    try:
+        forget_all(config_path, [ErasureRequest("user_id", user_id)])
+    except JourneyMiningError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        os._exit(error.exit_code)
+
+
 def run_until(config_path: Path, point: str) -> None:
     """A run that kills itself at a point."""
-    place = {**POINTS, **FIRST_POINTS}[point]
+    _arm({**POINTS, **FIRST_POINTS}[point])
+    run(config_path)
+
+
+def forget_until(config_path: Path, user_id: str, point: str) -> None:
+    """A run that forgets a person and kills itself at a point."""
+    _arm(ERASURE_POINTS[point])
+    forget(config_path, user_id)
+
+
+def _arm(place: Point) -> None:
     owner: Any = importlib.import_module(place.module)
     *path, name = place.function.split(".")
     for part in path:
         owner = getattr(owner, part)
     setattr(owner, name, _deadly(getattr(owner, name), place))
-    run(config_path)
 
 
 def _deadly(function: Callable[..., Any], place: Point) -> Callable[..., Any]:

@@ -9,10 +9,22 @@ import time
 from pathlib import Path
 
 import pytest
-from processes import FIRST_POINTS, POINTS, finish, run, run_until, start
+from processes import (
+    ERASURE_POINTS,
+    FIRST_POINTS,
+    POINTS,
+    finish,
+    forget,
+    forget_until,
+    run,
+    run_until,
+    start,
+)
 from shop import copied, deliver_more, home_of, left_behind, published, write_shop
 
 from journey_mining.inspection import describe_status
+from journey_mining.publication import Home
+from journey_mining.warehouse import open_readonly
 
 KILLS = 200
 QUICK = {
@@ -75,6 +87,40 @@ def test_killed_while_the_key_is_made(tmp_path: Path) -> None:
     assert finish(run, config) == 0
     assert (home_of(config).private / "key").read_text(encoding="ascii") == key
     assert left_behind(config) == set()
+
+
+@pytest.mark.parametrize("point", ERASURE_POINTS)
+def test_killed_while_a_person_is_erased(point: str, shop: Path) -> None:
+    """Whoever comes next finishes what was published: a run that is refused, and one that has others to forget."""
+    is_new = ERASURE_POINTS[point].is_new
+    assert finish(forget_until, shop, "c1", point) == -signal.SIGKILL
+    refused = copied(shop, shop.parent.parent / "refused")
+    shutil.rmtree(refused.parent / "shop")
+    assert finish(run, refused) == 3
+    assert (unerased(home_of(refused)) == set()) is is_new
+    assert len(receipts(home_of(refused))) == is_new
+    assert finish(forget, shop, "c2") == 0
+    assert unerased(home_of(shop)) == set()
+    assert len(receipts(home_of(shop))) == 1 + is_new
+    assert left_behind(shop) == {"receipts"}
+
+
+def unerased(home: Home) -> set[Path]:
+    """The stores that know of no erased person, and the databases beside which there is no store."""
+    return {path for path in home.private.glob("*.duckdb") if not count_tombstones(path)} | {
+        path for path in home.snapshots.iterdir() if not home.store_of(path.name).exists()
+    }
+
+
+def count_tombstones(store: Path) -> int:
+    """How many identifiers of erased persons a store knows."""
+    with open_readonly(store) as connection:
+        return int(connection.execute("select count(*) from tombstones").fetchall()[0][0])
+
+
+def receipts(home: Home) -> list[Path]:
+    """What was forgotten."""
+    return list((home.private / "receipts").glob("*"))
 
 
 @pytest.mark.slow

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
+from journey_mining import runs
 from journey_mining.errors import SourceError
+from journey_mining.inspection import describe_status
 from journey_mining.pipeline import run_all
 from journey_mining.publication import DATABASE
 from journey_mining.warehouse import open_readonly
@@ -119,3 +124,16 @@ def test_a_store_of_another_version_tells_nothing(shop: Path) -> None:
         connection.execute("update store_key set store_format = 'of an older version'")
     run_all(shop)
     assert ask(shop, "select count(*) from runs") == [(1,)]
+
+
+def test_a_run_for_a_past_cutoff_tells_of_itself(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Report, run.json and status show the run that made the tables, not one that saw more or began later."""
+    for begun in (datetime(2026, 3, 5, tzinfo=UTC), datetime(2026, 3, 4, tzinfo=UTC)):
+        monkeypatch.setattr(runs, "datetime", MagicMock(wraps=datetime, now=lambda zone, at=begun: at))
+        context = run_all(shop, cutoff="2026-03-01T23:00:00Z")
+        told = describe_status(shop)["figures"]
+        assert (told["run_id"], told["event_count"]) == (context.run_id, 3)
+        headline = json.loads((shop.parent / "journeys" / "current" / "run.json").read_text())["headline"]
+        assert headline["cutoff_at"] == "2026-03-01 23:00:00"
+    report = (shop.parent / "journeys" / "current" / "report" / "index.html").read_text(encoding="utf-8")
+    assert "2026-03-02 09:02" not in report

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
+import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,14 +15,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from journey_mining import pipeline
+from journey_mining import pipeline, publication
 from journey_mining.cli import main
 from journey_mining.config import load_config
 from journey_mining.errors import AuditError, LockError, ModelError
 from journey_mining.inspection import describe_status
 from journey_mining.notification import Outcome, read_last_run
 from journey_mining.pipeline import STEPS, run_all
-from journey_mining.publication import Home, locked
+from journey_mining.publication import Home, is_locked, locked
 from journey_mining.runs import Step
 
 LOG = """\
@@ -195,18 +197,64 @@ def test_the_program_starts_without_a_shell(shop: Path) -> None:
 
 
 def test_a_run_that_left_no_word_was_killed(tmp_path: Path) -> None:
-    """A note that says running counts only as long as its process lives."""
+    """A note that says running counts only as long as the run holds the lock, whoever has its process id by now."""
     home = Home(tmp_path)
-    home.private.mkdir()
     assert read_last_run(home) is None
-    (home.private / "last_run.json").write_text("{broken")
-    assert read_last_run(home) is None
-    document = {
-        **Outcome("r1", datetime(2026, 3, 1, tzinfo=UTC)).describe(),
-        "pid": 1 << 22,
-        "host": "elsewhere",
-    }
-    (home.private / "last_run.json").write_text(json.dumps(document))
+    document = {**Outcome("r1", datetime(2026, 3, 1, tzinfo=UTC)).describe(), "pid": os.getpid(), "host": "h"}
+    with locked(home, "r1"):
+        (home.private / "last_run.json").write_text(json.dumps(document))
+        assert last_state(home) == "running"
+    assert last_state(home) == "killed"
+    with locked(home, "r2"):
+        assert last_state(home) == "running"
+
+
+def last_state(home: Home) -> str:
+    """How the last run is said to have ended."""
     found = read_last_run(home)
     assert found is not None
-    assert found["state"] == "running", "of another machine's process nothing is known"
+    assert "pid" not in found
+    return str(found["state"])
+
+
+@pytest.mark.parametrize("text", ["", "{broken", "[1]", '{"run_id": "r1"}', '"text"'])
+def test_a_damaged_note_tells_nothing(tmp_path: Path, text: str) -> None:
+    """Neither `status` nor the schedule ends with a traceback."""
+    home = Home(tmp_path)
+    home.private.mkdir()
+    (home.private / "last_run.json").write_text(text)
+    assert read_last_run(home) is None
+
+
+def test_looking_at_the_lock_refuses_no_run(tmp_path: Path) -> None:
+    """Whoever asks for the status at the moment when a run begins is not in its way."""
+    home = Home(tmp_path)
+    with locked(home, "r1"):
+        pass
+    ended = threading.Event()
+    watcher = threading.Thread(target=lambda: [is_locked(home) for _ in iter(ended.is_set, True)])
+    watcher.start()
+    try:
+        for number in range(300):
+            with locked(home, f"r{number}"):
+                assert is_locked(home)
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def test_an_end_after_publication_names_the_snapshot(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who stops a run while it removes old snapshots has published, and is told so."""
+    run_all(shop)
+
+    def interrupt(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(publication, "_remove_old", interrupt)
+    done = CliRunner().invoke(main, ["run", "--config", str(shop)])
+    assert done.exit_code == 130
+    assert "nothing was published" not in done.output
+    name = Home(load_config(shop).home_dir).current_name()
+    document = told(shop)[-1]
+    assert (document["state"], document["snapshot"]) == ("failed", name)
+    assert document["message"] == f"The run was interrupted. {name} was published before."
