@@ -65,7 +65,7 @@ def require_source(config_path: Path, source: str | None) -> None:
 
 def summarise_quarantine(config_path: Path, source: str | None) -> list[dict[str, Any]]:
     """Quarantined records of the published run by source and reason, with their number and the first file and line."""
-    with open_readonly(published_home(config_path).current / DATABASE) as connection:
+    with reading(published_home(config_path).current / DATABASE) as connection:
         return _rows(
             connection,
             "select * from quarantine_summary where $1 is null or source = $1 order by record_count desc, source, reason",

@@ -23,6 +23,8 @@ from journey_mining.models import Model, sql_folder
 
 STORAGE_VERSION = "v1.2.0"
 """Storage format of both files: released DuckDB 1.x tools can open it."""
+WORKING = "recovery_mode no_wal_writes"
+"""A run works on copies that nobody opens after a crash, so that a log of what was written would be for nothing."""
 KEPT = ("published", "store")
 """The files that outlive a run."""
 _CHECKPOINT_TRIES = 20
@@ -236,7 +238,7 @@ def open_warehouse(
     scratch = spill / "scratch.duckdb" if str(published) != ":memory:" else published
     for name, path in (("published", published), ("store", store), ("scratch", scratch)):
         connection.execute(
-            f"attach {quoted(str(path))} as {name} (storage_version {quoted(STORAGE_VERSION)})"
+            f"attach {quoted(str(path))} as {name} (storage_version {quoted(STORAGE_VERSION)}, {WORKING})"
         )
     connection.execute(f"set search_path = '{SEARCH_PATH}'")
     connection.execute((sql_folder() / "store" / "tables.sql").read_text(encoding="utf-8"))
