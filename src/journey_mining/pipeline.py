@@ -261,10 +261,16 @@ def aggregate_marts(context: RunContext) -> Counts:
 
 
 def mine_evidence(context: RunContext) -> Counts:
-    """Publish attribution and pain points, as estimated from the tables of this run."""
-    from journey_mining.evidence import publish_evidence
+    """Publish attribution and pain points, as estimated from the tables of this run.
 
-    return dict(publish_evidence(context.beside, context.warehouse))
+    The report begins to be drafted beside the audits.
+    """
+    from journey_mining.evidence import publish_evidence
+    from journey_mining.report import draft_report
+
+    counts: Counts = dict(publish_evidence(context.beside, context.warehouse))
+    context.beside.start("report", draft_report)
+    return counts
 
 
 def audit_results(context: RunContext) -> Counts:
@@ -289,17 +295,18 @@ def audit_results(context: RunContext) -> Counts:
 def render_pages(context: RunContext) -> Counts:
     """Write the report and the graph files beside it."""
     from journey_mining.mining.graph import build_graph, write_graph
-    from journey_mining.report import headline, render_report
-    from journey_mining.report.suppression import mask_figures, suppress_transitions
+    from journey_mining.report import Draft, render_report
+    from journey_mining.report.suppression import suppress_transitions
 
     connection = context.warehouse.connection
-    page = render_report(connection, context.working_dir / "report")
+    draft: Draft = context.beside.finish("report")
+    page = render_report(connection, context.working_dir / "report", draft)
     transitions = suppress_transitions(
         connection.execute("select * from transitions").df(), context.config.report.min_cell
     )
     touchpoints = connection.execute("select * from touchpoints").df()
     files = write_graph(build_graph(transitions, touchpoints), context.working_dir / "graph")
-    context.summary["headline"] = mask_figures(headline(connection))
+    context.summary["headline"] = draft.context.shown
     return {"report_bytes": page.stat().st_size, "graph_files": len(files)}
 
 
@@ -326,8 +333,8 @@ STEPS: tuple[Step, ...] = (
     Step("resolve identities", resolve_identities),
     Step("derive journeys", derive_journeys),
     Step("aggregate marts", aggregate_marts),
-    Step("audit results", audit_results),
     Step("mine evidence", mine_evidence),
+    Step("audit results", audit_results),
     Step("render report", render_pages),
     Step("publish snapshot", publish_snapshot),
 )

@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -45,20 +48,33 @@ SECTIONS = [
 ]
 
 
-def render_report(connection: Connection, out_dir: Path) -> Path:
-    """The path of `index.html`, written into `out_dir` (made if missing) from the published database.
+@dataclass(frozen=True)
+class Draft:
+    """What of the report can be known before the audits: its context, and most sections by their id."""
+
+    context: Context
+    sections: dict[str, dict[str, Any]]
+
+
+def draft_report(connection: Connection) -> Draft:
+    """The draft of the report of the published database.
 
     Raises ReportError when the database lacks a table or column that the report shows.
     """
-    try:
+    with _naming_tables():
         context = read_context(connection)
-        sections = build_sections(context)
-    except (duckdb.CatalogException, duckdb.BinderException) as error:
-        raise ReportError(
-            f"The report cannot be drawn from this database: {first_line(error)}.",
-            expected="the tables that this version publishes",
-            fix="publish them anew: journey-mining run",
-        ) from error
+        return Draft(context, build_sections(context, [name for name in _BUILDERS if name not in _LATE]))
+
+
+def render_report(connection: Connection, out_dir: Path, draft: Draft | None = None) -> Path:
+    """The path of `index.html`, written into `out_dir` (made if missing) from the published database.
+
+    `draft` is what was drafted of it before, if anything. Raises ReportError as `draft_report` does.
+    """
+    draft = draft or draft_report(connection)
+    context = replace(draft.context, connection=connection)
+    with _naming_tables():
+        sections = draft.sections | build_sections(context, _LATE)
     islands = {
         key: value for section in sections.values() for key, value in section.get("islands", {}).items()
     }
@@ -85,20 +101,38 @@ def render_report(connection: Connection, out_dir: Path) -> Path:
     return path
 
 
-def build_sections(context: Context) -> dict[str, dict[str, Any]]:
-    """What each section shows, by the section's id."""
-    return {
-        "overview": build_overview(context),
-        "funnel": build_funnel(context),
-        "flow": build_flow(context),
-        "transitions": build_transitions(context),
-        "touchpoints": build_touchpoints(context),
-        "attribution": build_attribution(context),
-        "pain-points": build_pain_points(context),
-        "data-health": build_data_health(context),
-        "dictionary": build_dictionary(context),
-        "method": build_method(context),
-    }
+@contextmanager
+def _naming_tables() -> Iterator[None]:
+    """Raise ReportError for a database of another version."""
+    try:
+        yield
+    except (duckdb.CatalogException, duckdb.BinderException) as error:
+        raise ReportError(
+            f"The report cannot be drawn from this database: {first_line(error)}.",
+            expected="the tables that this version publishes",
+            fix="publish them anew: journey-mining run",
+        ) from error
+
+
+_BUILDERS: dict[str, Callable[[Context], dict[str, Any]]] = {
+    "overview": build_overview,
+    "funnel": build_funnel,
+    "flow": build_flow,
+    "transitions": build_transitions,
+    "touchpoints": build_touchpoints,
+    "attribution": build_attribution,
+    "pain-points": build_pain_points,
+    "data-health": build_data_health,
+    "dictionary": build_dictionary,
+    "method": build_method,
+}
+_LATE = ("data-health", "dictionary")
+"""Sections that show the audits, or that there is a table of them."""
+
+
+def build_sections(context: Context, names: Iterable[str] = tuple(_BUILDERS)) -> dict[str, dict[str, Any]]:
+    """What each of the named sections shows, by the section's id."""
+    return {name: _BUILDERS[name](context) for name in names}
 
 
 def build_environment() -> Environment:

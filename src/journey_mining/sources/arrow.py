@@ -30,6 +30,8 @@ BASE_FIELDS = (
 
 csv.field_size_limit(MAX_RECORD_BYTES)
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
+
 
 @dataclass
 class RecordReader:
@@ -226,7 +228,7 @@ def _items_of(document: object, explode: str | None) -> list[object]:
 
 def _json_text(item: object) -> str:
     """The item as JSON text that can be encoded: half of a surrogate pair stays escaped."""
-    text = json.dumps(item, ensure_ascii=False)
+    text = _ENCODER.encode(item)
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -108,10 +108,12 @@ def _peek(stream: ByteStream) -> bytes:
 
 
 def _json_shape(path: Path, head: bytes, suffix: str, source: Source, preset: Preset) -> Shape:
-    lines = [line for line in head.split(b"\n")[:50] if line.strip()]
-    objects = [found for line in lines if (found := _object(line)) is not None]
     keys = {key for table in preset.tables.values() for key in table.explode}
-    is_lines = suffix in _LINES_SUFFIXES or (len(lines) > 1 and _are_lines(lines, len(objects)))
+    lines = [line for line in head.split(b"\n")[:50] if line.strip()]
+    if suffix not in _LINES_SUFFIXES and len(lines) == 1:
+        return _document_shape(path, head, source, preset, keys)
+    objects = [found for line in lines if (found := _object(line)) is not None]
+    is_lines = suffix in _LINES_SUFFIXES or _are_lines(lines, len(objects))
     is_paged = len(objects) > 0 and all(keys & found.keys() for found in objects)
     if is_lines and not is_paged:
         return Shape("jsonl", _recognise(_paths(objects), None, source, preset), _keys(objects))
