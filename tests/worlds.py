@@ -15,13 +15,13 @@ from typing import Any
 
 from journey_mining.config import Config, load_config
 from journey_mining.erasure import ErasureRequest
+from journey_mining.evidence import publish_evidence
 from journey_mining.models import Model, find_models, sql_folder
 from journey_mining.pipeline import (
     aggregate_marts,
     audit_results,
     classify_touchpoints,
     derive_journeys,
-    mine_evidence,
     read_exports,
     resolve_identities,
 )
@@ -119,7 +119,7 @@ class Lab:
 
     def reset(self) -> None:
         """Drop every table and create the empty store."""
-        for catalog in ("published", "store", "scratch", "temp"):
+        for catalog in ("published", "store", "scratch", "touched", "temp"):
             for row in self.warehouse.rows(
                 f"select table_name from duckdb_tables() where database_name = '{catalog}'"
             ):
@@ -199,9 +199,9 @@ class Lab:
             derive_journeys,
             aggregate_marts,
             audit_results,
-            mine_evidence,
         ):
             step(context)
+        publish_evidence(context.beside, context.warehouse)
         self.renewed = len(context.renewal.kept) if context.renewal else 0
         return self
 

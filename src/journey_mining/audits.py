@@ -13,7 +13,7 @@ import duckdb
 from journey_mining.config import Audits, Config, locate
 from journey_mining.errors import AuditError, ConfigError, ModelError
 from journey_mining.models import Model, find_models
-from journey_mining.warehouse import Warehouse, first_line, qualified
+from journey_mining.warehouse import TOUCHED, Warehouse, first_line, qualified
 
 _SEVERITY = re.compile(r"^-- severity: (stop|warn)$", re.MULTILINE)
 SHOWN_ROWS = 5
@@ -36,11 +36,11 @@ def check_names(config: Config) -> None:
 def run_audits(
     warehouse: Warehouse, limits: Audits, run: Mapping[str, Any], renewed: Collection[str] = ()
 ) -> list[dict[str, Any]]:
-    """Run all audits, write the table `audits`, and return its rows (audit, severity, status, offending_count, detail).
+    """The rows of the table `audits` (audit, severity, status, offending_count, purpose, detail), of all audits; only reads.
 
     `run` holds run_id, cutoff_us and goal of the run whose tables are looked at, is_backfill: whether its cutoff was
     given, and has_retention.
-    `renewed` names the tables of which only the rows in temp.renewed_<table> are new: only these can repeat a key.
+    `renewed` names the tables of which only the rows in touched.renewed_<table> are new: only these can repeat a key.
     """
     models = [model for layer in ("core", "marts") for model in find_models(layer).values()]
     bound = {**_bind_limits(limits), **run}
@@ -53,7 +53,6 @@ def run_audits(
         stated = _SEVERITY.search(model.sql)
         stops = model.name in limits.stop or stated is None or stated[1] == "stop"
         results.append(_check(warehouse, model, "stop" if stops else "warn", bound))
-    _write(warehouse, results)
     return results
 
 
@@ -71,9 +70,9 @@ def _bind_limits(limits: Audits) -> dict[str, Any]:
 def _uniqueness(model: Model, is_renewed: bool) -> Model:
     """The audit that a model's grain line promises."""
     columns = ", ".join(f'"{column}"' for column in model.grain)
-    source = f"temp.main.renewed_{model.name}" if is_renewed and model.kept == "run" else qualified(model)
+    source = f"{TOUCHED}.renewed_{model.name}" if is_renewed and model.kept == "run" else qualified(model)
     among = (
-        f"where ({columns}) in (select ({columns}) from temp.main.renewed_{model.name})" if is_renewed else ""
+        f"where ({columns}) in (select ({columns}) from {TOUCHED}.renewed_{model.name})" if is_renewed else ""
     )
     sql = (
         f"select {columns}, count(*) as row_count from {source} {among} "
@@ -100,7 +99,8 @@ def _check(warehouse: Warehouse, audit: Model, severity: str, bound: Mapping[str
     }
 
 
-def _write(warehouse: Warehouse, results: list[dict[str, Any]]) -> None:
+def write_audits(warehouse: Warehouse, results: list[dict[str, Any]]) -> None:
+    """Publish the table `audits`."""
     warehouse.execute(
         "create or replace table published.main.audits "
         "(audit varchar, severity varchar, status varchar, offending_count bigint, purpose varchar, detail varchar)"

@@ -34,7 +34,7 @@ from journey_mining.sources.changes import begin_changes, end_changes, recount_f
 from journey_mining.sources.ledger import read_sources
 from journey_mining.touchpoints import match_rules
 from journey_mining.upkeep import rewrite_files
-from journey_mining.warehouse import clear_errors
+from journey_mining.warehouse import Connection, checkpoint_early, clear_errors
 
 
 def read_exports(context: RunContext) -> Counts:
@@ -134,7 +134,7 @@ def _plan_renewal(context: RunContext) -> None:
     before = derivation_before(context.warehouse, derivation_fingerprint(context))
     if before is not None and before <= context.cutoff_us:
         settle_changes(context.warehouse)
-        context.renewal = Renewal(context.warehouse, context.parameters, before)
+        context.renewal = Renewal(context.warehouse, context.replacing, context.parameters, before)
     end_changes(context.warehouse)
 
 
@@ -179,11 +179,20 @@ def classify_touchpoints(context: RunContext) -> Counts:
 
 
 def resolve_identities(context: RunContext) -> Counts:
-    """Join identifiers into customers."""
+    """Join identifiers into customers.
+
+    What the estimates need is imported beside it, which takes as long as all of a small run.
+    """
+    context.beside.start("libraries", _import_libraries)
     rounds = _renew_identities(context) if context.renewal else _build_identities(context)
     customers = int(context.warehouse.value("select count(distinct customer_id) from identities"))
     flagged = int(context.warehouse.value("select count(*) from identity_flags"))
     return {"customers": customers, "flagged_identifiers": flagged, "rounds": rounds}
+
+
+def _import_libraries(_: Connection) -> None:
+    import journey_mining.evidence
+    import journey_mining.report  # noqa: F401
 
 
 def _build_identities(context: RunContext) -> int:
@@ -210,11 +219,12 @@ def derive_journeys(context: RunContext) -> Counts:
 
     The estimates need nothing else, and are made beside the steps that follow.
     """
+    counts = _derive(context)
+    context.beside.finish("libraries")
     from journey_mining.evidence import begin_evidence
     from journey_mining.mining.pain_points import follow_us
     from journey_mining.trials import list_retried
 
-    counts = _derive(context)
     settings = list_settings(context)
     if context.renewal is not None:
         before_us = context.renewal.cutoff_before_us
@@ -255,9 +265,7 @@ def aggregate_marts(context: RunContext) -> Counts:
     }
     write_settings(context)
     write_derivation(context.warehouse, derivation_fingerprint(context), context.cutoff_us)
-    macros = create_macros(context.warehouse.connection)
-    context.warehouse.checkpoint_early()
-    return {**counts, "macros": macros}
+    return {**counts, "macros": create_macros(context.warehouse.connection)}
 
 
 def mine_evidence(context: RunContext) -> Counts:
@@ -274,7 +282,10 @@ def mine_evidence(context: RunContext) -> Counts:
 
 
 def audit_results(context: RunContext) -> Counts:
-    """Check every promise; raises AuditError when one that stops publication is broken."""
+    """Check every promise; raises AuditError when one that stops publication is broken.
+
+    The files are written meanwhile, as far as they are settled.
+    """
     run = {
         "run_id": context.run_id,
         "cutoff_us": context.cutoff_us,
@@ -283,7 +294,10 @@ def audit_results(context: RunContext) -> Counts:
         "has_retention": context.config.retention is not None,
     }
     renewed = set(context.renewal.kept) if context.renewal else set()
+    context.replacing.start("checkpoint", checkpoint_early)
     results = audits.run_audits(context.warehouse, context.config.audits, run, renewed)
+    context.replacing.finish("checkpoint")
+    audits.write_audits(context.warehouse, results)
     context.summary["audits"] = results
     audits.require_passed(results)
     return {

@@ -5,8 +5,8 @@ the inputs alone, so the rows of touched keys are replaced. `by sums`: it counts
 belongs to one customer, so the counts of the touched customers' old rows are subtracted and those of their new
 rows are added. A model that says nothing is computed anew each time.
 
-The models are the same as in a full computation: while the customers' tables are renewed, a temporary table that
-holds the touched part alone stands before each table that they read.
+The models are the same as in a full computation: while the customers' tables are renewed, a table that holds the
+touched part alone stands before each table that they read.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from journey_mining.identity import contract_links
 from journey_mining.models import Model, find_models
 from journey_mining.touched import TouchedTables
-from journey_mining.warehouse import Warehouse, qualified
+from journey_mining.warehouse import TOUCHED, Warehouse, qualified
 
 CUSTOMER = "by customer_id"
 SUMS = "by sums"
@@ -30,7 +30,7 @@ def _mentions(model: Model, column: str) -> bool:
     return re.search(rf"\b{column}\b", model.sql) is not None
 
 
-_OWNERLESS = "customer_id is null and event_id in (select event_id from ownerless_events)"
+_OWNERLESS = f"customer_id is null and event_id in (select event_id from {TOUCHED}.ownerless_events)"
 
 
 def derivation_before(warehouse: Warehouse, fingerprint: str) -> int | None:
@@ -207,7 +207,7 @@ class Renewal(TouchedTables):
         """Customers whose open journey has expired since are touched."""
         bound = {name: self.parameters[name] for name in ("cutoff_us", "expiry_us")}
         self.warehouse.execute(
-            """insert into temp.main.touched_customers
+            f"""insert into {TOUCHED}.touched_customers
             select distinct customer_id from journeys
             where is_open and $cutoff_us - epoch_us(last_active_at) > $expiry_us
                 and customer_id not in (select customer_id from touched_customers)""",
@@ -250,7 +250,7 @@ class Renewal(TouchedTables):
         for model in before:
             if model.follows:
                 self._drop([f"{model.name}_before"])
-                self.warehouse.execute(f"alter table temp.main.{model.name} rename to {model.name}_before")
+                self._rename(model.name, f"{model.name}_before")
         self._drop(model.name for model in before)
 
     def _needed_columns(self, model: Model, sums: Iterable[Model]) -> list[str]:
@@ -291,14 +291,15 @@ class Renewal(TouchedTables):
             self._create(model.name, model.sql, model)
             if model.kept != "run":
                 counts[model.name] = self._replace(model)
+        self._finish_replacing()
         return counts
 
     def _replace(self, model: Model) -> int:
         """Put the new rows of the touched customers, and of nobody's touched events, in the place of the old ones."""
-        self._delete(qualified(model), "customer_id", "touched_customers")
+        conditions = [self._among("customer_id", "touched_customers")]
         if self._has_ownerless(model):
-            self.warehouse.execute(f"delete from {qualified(model)} where {_OWNERLESS}")
-        return self._insert(model, model.name)
+            conditions.append(_OWNERLESS)
+        return self._replace_rows(model, model.name, *conditions)
 
     def _renew_followers(self, model: Model) -> int:
         """Compute and replace only the rows of events that changed, or that stand elsewhere in the model followed."""
@@ -314,25 +315,25 @@ class Renewal(TouchedTables):
                 on n.event_id = b.event_id
             where {differs}""",
         )
-        self.warehouse.execute("alter table temp.main.staged_events rename to touched_events")
+        self._rename("staged_events", "touched_events")
         self._shadow(
             "staged_events",
             "select * from store.main.staged_events semi join followed_events using (event_id)",
         )
-        self._create(model.name, model.sql, model)
+        self._create(f"{model.name}_followed", model.sql, model)
         self._drop(["staged_events"])
-        self.warehouse.execute("alter table temp.main.touched_events rename to staged_events")
-        self._delete(qualified(model), "event_id", "followed_events")
-        count = self._insert(model, model.name)
+        self._rename("touched_events", "staged_events")
+        count = self._replace_rows(
+            model, f"{model.name}_followed", self._among("event_id", "followed_events")
+        )
         # What stayed as it was is counted too, from the few columns that were read before.
         listed = ", ".join(self._needed_columns(model, self._models(SUMS)))
         self._shadow(
-            f"{model.name}_now",
-            f"""select {listed} from {model.name}
+            model.name,
+            f"""select {listed} from {model.name}_followed
             union all select {listed} from {model.name}_before anti join followed_events using (event_id)""",
         )
-        self._drop([f"{model.name}_before", model.name])
-        self.warehouse.execute(f"alter table temp.main.{model.name}_now rename to {model.name}")
+        self._drop([f"{model.name}_before"])
         return count
 
     def relocate(self) -> None:
@@ -382,6 +383,7 @@ class Renewal(TouchedTables):
 
     def _end_narrowing(self) -> None:
         self._drop(("identity_customers", "identities", "staged_events"))
+        self._drop(f"{model.name}_followed" for model in self._models(CUSTOMER))
         for model in self._models(CUSTOMER):
             self._keep_renewed(model.name)
 

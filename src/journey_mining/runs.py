@@ -76,9 +76,11 @@ class RunContext:
     """Folder of the snapshot after the publish step."""
     beside: Beside = field(init=False)
     """What goes on while steps do."""
+    replacing: Beside = field(init=False)
+    """How a renewal replaces rows, while it computes others and estimates are made."""
 
     def __post_init__(self) -> None:
-        self.beside = Beside(self.warehouse.connection)
+        self.beside, self.replacing = Beside(self.warehouse.connection), Beside(self.warehouse.connection)
 
     @property
     def cutoff_at(self) -> datetime:
@@ -160,6 +162,7 @@ def open_run(
                 outcome.snapshot = context.name if home.current_name() == context.name else None
                 with suppress(duckdb.Error):
                     context.beside.stop()
+                    context.replacing.stop()
                     context.warehouse.connection.close()
 
 

@@ -1,4 +1,8 @@
-"""The statements of a renewal: touched keys, temporary tables that stand before others, rows that replace others."""
+"""The statements of a renewal: touched keys, tables that stand before others, rows that replace others.
+
+What a run touched is in a database in memory, `touched`, which is the first on the main connection's search path. Rows
+replace others beside the computation of further ones, which reads nothing that is replaced.
+"""
 
 from __future__ import annotations
 
@@ -8,37 +12,40 @@ from typing import Any
 
 import duckdb
 
+from journey_mining.beside import Beside
 from journey_mining.errors import ModelError
 from journey_mining.models import Model, find_models
-from journey_mining.warehouse import Warehouse, first_line, qualified
+from journey_mining.warehouse import TOUCHED, Connection, Warehouse, first_line, qualified
 
 
 @dataclass
 class TouchedTables:
-    """The temporary tables of one run's renewal."""
+    """The tables of one run's renewal."""
 
     warehouse: Warehouse
+    beside: Beside
     parameters: Mapping[str, Any]
     kept: list[str] = field(default_factory=list, kw_only=True)
-    """Temporary tables renewed_<model>: the rows that replaced others, for the audits of this run."""
+    """Tables renewed_<model>: the rows that replaced others, for the audits of this run."""
+    _replacing: list[str] = field(default_factory=list, kw_only=True)
+    """Models whose rows are being replaced."""
 
     def _renew_within(self, name: str, touched: str, **narrowed: str) -> None:
         """Replace the rows of touched keys; `narrowed` names what is enough of an input to compute them."""
         model = find_models("core")[name]
         column = str(model.renewed).removeprefix("by ")
-        key = next(iter(self._columns_of(touched)))
         for table, condition in narrowed.items():
             self._shadow(table, f"select * from store.main.{table} {condition}")
-        self._create(f"renewed_{name}", model.sql, model, f"where {column} in (select {key} from {touched})")
+        self._create(f"renewed_{name}", model.sql, model, f"where {self._among(column, touched)}")
         self._drop(narrowed)
         self._delete(qualified(model), column, touched)
-        self._insert(model, f"renewed_{name}")
+        self.warehouse.execute(f"insert into {qualified(model)} by name from {TOUCHED}.renewed_{name}")
         self.kept.append(name)
 
     def _set(self, name: str, query: str) -> None:
-        """A temporary table of the distinct rows of a query, which may read the table that it replaces."""
+        """A table of the distinct rows of a query, which may read the table that it replaces."""
         self.warehouse.execute(
-            f"create or replace temporary table {name} as select distinct * from ({query})"
+            f"create or replace table {TOUCHED}.{name} as select distinct * from ({query})"
         )
 
     def _set_keys_of(self, name: str, identifiers: str) -> None:
@@ -47,15 +54,15 @@ class TouchedTables:
         )
 
     def _shadow(self, name: str, query: str) -> None:
-        """A temporary table of a query, which stands before a table of its name."""
-        self.warehouse.execute(f"create or replace temporary table {name} as {query}")
+        """A table of a query, which stands before a table of its name."""
+        self.warehouse.execute(f"create or replace table {TOUCHED}.{name} as {query}")
 
     def _create(self, name: str, sql: str, model: Model, condition: str = "") -> None:
-        """The rows of a model, as a temporary table; raises ModelError."""
+        """The rows of a model, as a table that stands before the model's; raises ModelError."""
         bound = {parameter: self.parameters[parameter] for parameter in model.parameters}
         try:
             self.warehouse.execute(
-                f"create or replace temporary table {name} as select * from (\n{sql}\n) {condition}", bound
+                f"create or replace table {TOUCHED}.{name} as select * from (\n{sql}\n) {condition}", bound
             )
         except duckdb.Error as error:
             raise ModelError(
@@ -63,15 +70,36 @@ class TouchedTables:
                 fix="see it with: journey-mining models --show " + model.name,
             ) from error
 
-    def _insert(self, model: Model, source: str) -> int:
-        """Add the rows of a temporary table to the model's; returns their number."""
-        self.warehouse.execute(f"insert into {qualified(model)} by name from temp.main.{source}")
-        return int(self.warehouse.value(f"select count(*) from temp.main.{source}"))
+    def _replace_rows(self, model: Model, source: str, *conditions: str) -> int:
+        """Begin to put the rows of a table in the place of those that meet a condition; returns their number.
+
+        Until `_finish_replacing` nothing may read the model's own table, nor change the tables that are named.
+        """
+        target = qualified(model)
+        statements = [f"delete from {target} where {condition}" for condition in conditions]
+        statements.append(f"insert into {target} by name from {TOUCHED}.{source}")
+
+        def replace(connection: Connection) -> None:
+            for statement in statements:
+                connection.execute(statement)
+
+        self.beside.start(f"replace {model.name}", replace)
+        self._replacing.append(model.name)
+        return int(self.warehouse.value(f"select count(*) from {TOUCHED}.{source}"))
+
+    def _finish_replacing(self) -> None:
+        """Wait until the rows are in place; raises what kept one from it."""
+        while self._replacing:
+            self.beside.finish(f"replace {self._replacing.pop(0)}")
 
     def _delete(self, target: str, column: str, touched: str) -> None:
         """Delete the rows of touched keys."""
+        self.warehouse.execute(f"delete from {target} where {self._among(column, touched)}")
+
+    def _among(self, column: str, touched: str) -> str:
+        """The condition that a column holds one of the touched keys."""
         key = next(iter(self._columns_of(touched)))
-        self.warehouse.execute(f"delete from {target} where {column} in (select {key} from {touched})")
+        return f"{column} in (select {key} from {TOUCHED}.{touched})"
 
     def _columns(self, model: Model) -> dict[str, str]:
         return self._columns_of(qualified(model))
@@ -81,10 +109,13 @@ class TouchedTables:
 
     def _drop(self, names: Iterable[str]) -> None:
         for name in names:
-            self.warehouse.execute(f"drop table if exists temp.main.{name}")
+            self.warehouse.execute(f"drop table if exists {TOUCHED}.{name}")
 
     def _keep_renewed(self, name: str) -> None:
         """Keep the rows that replaced others under renewed_<model>."""
-        self.warehouse.execute(f"drop table if exists temp.main.renewed_{name}")
-        self.warehouse.execute(f"alter table temp.main.{name} rename to renewed_{name}")
+        self._drop([f"renewed_{name}"])
+        self._rename(name, f"renewed_{name}")
         self.kept.append(name)
+
+    def _rename(self, name: str, new: str) -> None:
+        self.warehouse.execute(f"alter table {TOUCHED}.{name} rename to {new}")

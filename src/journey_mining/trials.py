@@ -14,7 +14,7 @@ from journey_mining.analysis.expressions import is_sampled
 from journey_mining.analysis.log import EventLog
 from journey_mining.analysis.moments import LADDER
 from journey_mining.analysis.passages import write_cells, write_customer_trials
-from journey_mining.warehouse import Connection, Warehouse
+from journey_mining.warehouse import TOUCHED, Connection, Warehouse
 
 TRIALS = "store.main.trials"
 LABELS = "store.main.trial_labels"
@@ -42,7 +42,7 @@ def list_retried(warehouse: Warehouse, within_us: int, before_us: int, now_us: i
         for ago in (within_us, *(within_us + seconds * 1_000_000 for seconds in LADDER.values()))
     )
     warehouse.execute(
-        f"create or replace table {RETRIED} as select customer_id from temp.main.touched_customers\n{old_enough}"
+        f"create or replace table {RETRIED} as select customer_id from {TOUCHED}.touched_customers\n{old_enough}"
     )
 
 

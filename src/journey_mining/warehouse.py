@@ -30,6 +30,8 @@ KEPT = ("published", "store")
 _CHECKPOINT_TRIES = 20
 _CHECKPOINT_PAUSE_SECONDS = 0.01
 SEARCH_PATH = "published.main,store.main,scratch.main"
+TOUCHED = "touched.main"
+"""In memory: what a night has touched. First on the search path of the main connection, and only there."""
 OFFLINE_SETTINGS = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -116,19 +118,6 @@ class Warehouse:
         for column in sorted(columns.keys() & present):
             self.execute(f'comment on column {table}."{column}" is {quoted(columns[column])}')
 
-    def checkpoint_early(self) -> None:
-        """Write what was committed into the files that stay, so that closing them is quick, while others may read.
-
-        A reader that just begins or ends is in the way for a moment; where one always is, closing does all of it.
-        """
-        for name in KEPT:
-            for _ in range(_CHECKPOINT_TRIES):
-                try:
-                    self.execute(f"checkpoint {name}")
-                    break
-                except duckdb.TransactionException:
-                    sleep(_CHECKPOINT_PAUSE_SECONDS)
-
     def close(self) -> None:
         """Checkpoint and close the files that stay, and remove the one that does not."""
         for name in KEPT:
@@ -137,6 +126,20 @@ class Warehouse:
         self.connection.close()
         if scratch:
             Path(scratch).unlink(missing_ok=True)
+
+
+def checkpoint_early(connection: Connection) -> None:
+    """Write what was committed into the files that stay, so that closing them is quick, while others may read.
+
+    A reader that just begins or ends is in the way for a moment; where one always is, closing does all of it.
+    """
+    for name in KEPT:
+        for _ in range(_CHECKPOINT_TRIES):
+            try:
+                connection.execute(f"checkpoint {name}")
+                break
+            except duckdb.TransactionException:
+                sleep(_CHECKPOINT_PAUSE_SECONDS)
 
 
 def qualified(model: Model) -> str:
@@ -240,7 +243,8 @@ def open_warehouse(
         connection.execute(
             f"attach {quoted(str(path))} as {name} (storage_version {quoted(STORAGE_VERSION)}, {WORKING})"
         )
-    connection.execute(f"set search_path = '{SEARCH_PATH}'")
+    connection.execute("attach ':memory:' as touched")
+    connection.execute(f"set search_path = '{TOUCHED},{SEARCH_PATH}'")
     connection.execute((sql_folder() / "store" / "tables.sql").read_text(encoding="utf-8"))
     prepare(connection)
     load_macros(connection)

@@ -34,7 +34,8 @@ CORRUPTIONS = {
     + ", 9 as event_count, cutoff_at - interval 1 second as cutoff_at) from runs, range(1, 4) as t (n)",
     "goal_known": "update touchpoint_signatures set touchpoint = 'buy' where touchpoint = 'purchase'; "
     "delete from stages where stage = 'purchase'",
-    "sources_fresh": f"update events set occurred_us = {CUTOFF_US} - (10 + line) * 86400000000",
+    "sources_fresh": f"update events set occurred_us = {CUTOFF_US} - (10 + line) * 86400000000, "
+    "local_date = date '2026-01-01' - line::integer",
     "events_in_files": "delete from staged_events where line = 1",
     "events_mapped": "update touchpoint_counts set stage = null",
     "files_read_once": "insert into source_files select * replace ('f2' as file_id, 'web' as source) from source_files; "

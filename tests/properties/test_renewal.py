@@ -225,7 +225,8 @@ def forget_former_owners(renewal: Renewal) -> int:
     """A planted bug: who owned the changed events before is not computed again."""
     rounds = RENEW_IDENTITIES(renewal)
     renewal.warehouse.execute(
-        "create or replace temporary table touched_customers as select distinct customer_id from renewed_identity_customers"
+        "create or replace table touched.main.touched_customers as "
+        "select distinct customer_id from renewed_identity_customers"
     )
     return rounds
 
