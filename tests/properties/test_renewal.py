@@ -27,6 +27,7 @@ from journey_mining.erasure import ErasureRequest
 from journey_mining.errors import AuditError
 from journey_mining.renewal import Renewal
 from journey_mining.trials import LABELS, TRIALS
+from journey_mining.warehouse import Warehouse
 from worlds import Lab
 
 HEADER = (
@@ -266,6 +267,36 @@ def test_a_planted_bug_is_found(
         else:
             nights.run(None)
             assert nights.mine.renewed
+
+
+def forget_the_old_enough(warehouse: Warehouse, *_: int) -> None:
+    """A planted bug: trials of customers whom the night did not touch are never judged."""
+    warehouse.execute(
+        "create or replace table scratch.main.retried_customers as select customer_id from touched.main.touched_customers"
+    )
+
+
+@pytest.mark.parametrize("planted", [False, True])
+def test_trials_of_untouched_customers_become_old_enough(
+    machine: Callable[[], Nights], monkeypatch: pytest.MonkeyPatch, planted: bool
+) -> None:
+    """Two days after the first step, which is the time that the goal has; the journey itself is still open."""
+    nights = machine()
+    nights.begin()
+    nights.files["shop/0"] = [
+        line((1, "anna,k1,", MOMENTS[1], KINDS[0], "")),
+        line((2, "anna,k1,", "2026-03-28T23:20:00Z", KINDS[1], "")),
+        line((3, "anna,k1,", MOMENTS[5], KINDS[1], "")),
+    ]
+    nights.run(None)
+    nights.files["shop/1"] = [line((4, "cleo,k3,", "2026-03-31T10:00:00Z", KINDS[0], ""))]
+    if planted:
+        monkeypatch.setattr("journey_mining.trials.list_retried", forget_the_old_enough)
+        with pytest.raises(AssertionError, match="trials"):
+            nights.run(None)
+    else:
+        nights.run(None)
+        assert nights.mine.renewed
 
 
 told_nights = st.lists(
