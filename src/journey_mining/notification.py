@@ -118,8 +118,8 @@ def read_last_run(home: Home) -> dict[str, Any] | None:
     """How the last run ended, or None; one whose process is gone without a word was `killed`."""
     try:
         noted = json.loads((home.private / "last_run.json").read_text(encoding="utf-8"))
-        found = {name: noted[name] for name in Outcome("", datetime.now(UTC)).describe()}
-        datetime.fromisoformat(found["started_at"])
+        unnoted = Outcome(noted["run_id"], datetime.fromisoformat(noted["started_at"]), noted["state"]).describe()
+        found = {name: noted.get(name, value) for name, value in unnoted.items()}
     except (OSError, ValueError, TypeError, KeyError):
         return None
     if found["state"] == "running" and not is_locked(home):
