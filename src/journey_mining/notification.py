@@ -118,7 +118,9 @@ def read_last_run(home: Home) -> dict[str, Any] | None:
     """How the last run ended, or None; one whose process is gone without a word was `killed`."""
     try:
         noted = json.loads((home.private / "last_run.json").read_text(encoding="utf-8"))
-        unnoted = Outcome(noted["run_id"], datetime.fromisoformat(noted["started_at"]), noted["state"]).describe()
+        unnoted = Outcome(
+            noted["run_id"], datetime.fromisoformat(noted["started_at"]), noted["state"]
+        ).describe()
         found = {name: noted.get(name, value) for name, value in unnoted.items()}
     except (OSError, ValueError, TypeError, KeyError):
         return None

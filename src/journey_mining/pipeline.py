@@ -315,9 +315,7 @@ def render_pages(context: RunContext) -> Counts:
     connection = context.warehouse.connection
     draft: Draft = context.beside.finish("report")
     # On a connection whose database in use is the published one, as readers have it.
-    context.beside.start(
-        "page", lambda beside: render_report(beside, context.working_dir / "report", draft)
-    )
+    context.beside.start("page", lambda beside: render_report(beside, context.working_dir / "report", draft))
     page: Path = context.beside.finish("page")
     transitions = suppress_transitions(
         connection.execute("select * from transitions").df(), context.config.report.min_cell

@@ -176,7 +176,7 @@ def test_quarantined_bytes_lie_in_the_private_store_only(runs: Runs) -> None:
     [
         EMAIL.encode(), EMAIL.upper().encode(), quote(EMAIL).encode(), json.dumps({"a": {"b": EMAIL}}).encode(),
         *(base64.b64encode(b"x" * shift + EMAIL.encode()) for shift in range(4)), base64.b64encode(EMAIL.upper().encode()),
-        gzip.compress(EMAIL.encode()), b"noise" + gzip.compress(b"--" + EMAIL.encode()), EMAIL.encode("utf-16-le"),
+        gzip.compress(EMAIL.encode(), mtime=0), b"noise" + gzip.compress(b"--" + EMAIL.encode(), mtime=0), EMAIL.encode("utf-16-le"),
         EMAIL.encode().hex().encode(), "".join(f"%{byte:02X}" for byte in EMAIL.encode()).encode(),
         hashlib.sha256(HASHED[0].encode()).hexdigest().encode(), hashlib.md5(HASHED[3].encode()).digest(),
     ],
