@@ -15,7 +15,6 @@ from typing import Any
 
 from journey_mining.config import Config, load_config
 from journey_mining.erasure import ErasureRequest
-from journey_mining.evidence import publish_evidence
 from journey_mining.models import Model, find_models, sql_folder
 from journey_mining.pipeline import (
     aggregate_marts,
@@ -201,7 +200,9 @@ class Lab:
             audit_results,
         ):
             step(context)
-        publish_evidence(context.beside, context.warehouse)
+        # Trials are handed on to the next night; attribution depends on nothing else than the tables.
+        context.beside.finish("pain_points")
+        context.beside.stop()
         self.renewed = len(context.renewal.kept) if context.renewal else 0
         return self
 
