@@ -102,12 +102,14 @@ def described(path: Path) -> list[tuple[str, ...]]:
         ).fetchall()
 
 
-def test_small_files_are_left_alone(tmp_path: Path) -> None:
+def test_small_files_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Below 16 MiB a file may be mostly free blocks: copying it costs nothing."""
-    (tmp_path / "journey.yaml").write_text(CONFIG, encoding="utf-8")
-    for day in (1, 2, 3):
-        write_day(tmp_path / "shop", day)
-        assert run_all(tmp_path / "journey.yaml").summary["steps"]["publish snapshot"]["rewritten_files"] == 0
+    path = with_replaced_rows(tmp_path / "grown.duckdb", 3)
+    monkeypatch.setattr(upkeep, "MOST_GROWN", 0.0)
+    assert path.stat().st_size < upkeep.SMALL_BYTES == 16 << 20
+    assert not upkeep.has_grown(path)
+    monkeypatch.setattr(upkeep, "SMALL_BYTES", path.stat().st_size - 1)
+    assert upkeep.has_grown(path)
 
 
 def test_without_room_the_grown_file_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
