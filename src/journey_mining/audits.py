@@ -70,10 +70,10 @@ def _bind_limits(limits: Audits) -> dict[str, Any]:
 def _uniqueness(model: Model, is_renewed: bool) -> Model:
     """The audit that a model's grain line promises."""
     columns = ", ".join(f'"{column}"' for column in model.grain)
-    source = f"{TOUCHED}.renewed_{model.name}" if is_renewed and model.kept == "run" else qualified(model)
-    among = (
-        f"where ({columns}) in (select ({columns}) from {TOUCHED}.renewed_{model.name})" if is_renewed else ""
-    )
+    renewed = f"{TOUCHED}.renewed_{model.name}"
+    has_others = model.kept != "run"
+    source = qualified(model) if has_others or not is_renewed else renewed
+    among = f"where ({columns}) in (select ({columns}) from {renewed})" if has_others and is_renewed else ""
     sql = (
         f"select {columns}, count(*) as row_count from {source} {among} "
         f"group by {columns} having count(*) > 1"

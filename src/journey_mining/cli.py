@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,8 +31,10 @@ class _Group(click.Group):
     """A group that shows a user's mistake as a message with its own exit code, and a traceback only on --debug."""
 
     def invoke(self, context: click.Context) -> Any:
+        received: list[int] = []
         try:
-            return super().invoke(context)
+            with _stopping(received):
+                return self._invoke(context)
         except JourneyMiningError as error:
             if context.params.get("debug"):
                 raise
@@ -37,7 +42,35 @@ class _Group(click.Group):
             context.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("Stopped. What is published is whole: see journey-mining status", err=True)
-            context.exit(130)
+            context.exit(128 + (received[0] if received else signal.SIGINT))
+
+    def _invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except RuntimeError as error:
+            from journey_mining.warehouse import is_interruption
+
+            if not is_interruption(error):
+                raise
+            raise KeyboardInterrupt from error
+
+
+@contextmanager
+def _stopping(received: list[int]) -> Iterator[None]:
+    """Let a service manager that ends the process be as Ctrl-C is: the run is told of, and cleared away."""
+
+    def stop(number: int, _: object) -> None:
+        received.append(number)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class _Query(click.Command):
@@ -286,7 +319,9 @@ def sql(
 @click.option("--source", help="Only this source.")
 @click.option("--limit", type=_LIMIT, default=50, show_default=True, help="Records to list; 0 lists all.")
 @click.option("--raw", is_flag=True, help="Show the beginning of what was read (it may hold personal data).")
-@click.option("--retry", is_flag=True, help="Run, and read every file with a quarantined record again.")
+@click.option(
+    "--retry", is_flag=True, help="Run, and read every file (of the source) with a quarantined record again."
+)
 @_JSON
 def quarantine(
     config_path: Path, source: str | None, limit: int, raw: bool, retry: bool, as_json: bool
@@ -300,7 +335,7 @@ def quarantine(
         from journey_mining.progress import step_teller
 
         with step_teller(quiet=as_json) as tell:
-            run_all(config_path, tell=tell, retry_quarantine=True)
+            run_all(config_path, tell=tell, retry_quarantine=[source] if source else True)
     rows = list_quarantine(config_path, source, limit, raw)
     if as_json:
         print_json(rows)

@@ -82,6 +82,10 @@ class Model:
         """Names of the `$parameters` that the query binds."""
         return set(_PARAMETER.findall(_COMMENT.sub("", self.sql)))
 
+    def mentions(self, column: str) -> bool:
+        """Whether the query, or its header, has the name of a column."""
+        return re.search(rf"\b{column}\b", self.sql) is not None
+
     @property
     def reads(self) -> set[str]:
         """Names after `from` and `join`: tables and the query's own CTEs."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
@@ -42,7 +43,7 @@ def read_exports(context: RunContext) -> Counts:
     begin_changes(context.warehouse)
     _forget_persons(context)
     totals = read_sources(
-        context.warehouse, context.config, context.pads, context.retry_quarantine, context.reads_again
+        context.warehouse, context.config, context.pads, context.retried_sources, context.reads_again
     )
     scrub_quarantine(context.warehouse, context.pads)
     _settle_cutoff(context)
@@ -271,14 +272,27 @@ def aggregate_marts(context: RunContext) -> Counts:
 def mine_evidence(context: RunContext) -> Counts:
     """Publish attribution and pain points, as estimated from the tables of this run.
 
-    The report begins to be drafted beside the audits.
+    The report begins to be drafted, and the graph is drawn, beside the audits.
     """
     from journey_mining.evidence import publish_evidence
     from journey_mining.report import draft_report
 
     counts: Counts = dict(publish_evidence(context.beside, context.warehouse))
     context.beside.start("report", draft_report)
+    context.beside.start("graph", partial(_draw_graph, context))
     return counts
+
+
+def _draw_graph(context: RunContext, connection: Connection) -> int:
+    """Write the graph files beside the report; returns their number."""
+    from journey_mining.mining.graph import build_graph, write_graph
+    from journey_mining.report.suppression import suppress_transitions
+
+    transitions = suppress_transitions(
+        connection.execute("select * from transitions").df(), context.config.report.min_cell
+    )
+    touchpoints = connection.execute("select * from touchpoints").df()
+    return len(write_graph(build_graph(transitions, touchpoints), context.working_dir / "graph"))
 
 
 def audit_results(context: RunContext) -> Counts:
@@ -307,23 +321,16 @@ def audit_results(context: RunContext) -> Counts:
 
 
 def render_pages(context: RunContext) -> Counts:
-    """Write the report and the graph files beside it."""
-    from journey_mining.mining.graph import build_graph, write_graph
+    """Write the report beside the graph files."""
     from journey_mining.report import Draft, render_report
-    from journey_mining.report.suppression import suppress_transitions
 
-    connection = context.warehouse.connection
     draft: Draft = context.beside.finish("report")
     # On a connection whose database in use is the published one, as readers have it.
     context.beside.start("page", lambda beside: render_report(beside, context.working_dir / "report", draft))
     page: Path = context.beside.finish("page")
-    transitions = suppress_transitions(
-        connection.execute("select * from transitions").df(), context.config.report.min_cell
-    )
-    touchpoints = connection.execute("select * from touchpoints").df()
-    files = write_graph(build_graph(transitions, touchpoints), context.working_dir / "graph")
+    graph_files: int = context.beside.finish("graph")
     context.summary["headline"] = draft.context.shown
-    return {"report_bytes": page.stat().st_size, "graph_files": len(files)}
+    return {"report_bytes": page.stat().st_size, "graph_files": graph_files}
 
 
 def publish_snapshot(context: RunContext) -> Counts:
@@ -371,7 +378,7 @@ def run_all(
     cutoff: str | None = None,
     rebuild: bool = False,
     tell: Callable[[str, Counts, float], None] | None = None,
-    retry_quarantine: bool = False,
+    retry_quarantine: bool | Collection[str] = False,
 ) -> RunContext:
     """A finished, published run; `tell` hears of each step that ends."""
     with open_run(config_path, cutoff, rebuild, retry_quarantine) as context:

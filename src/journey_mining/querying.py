@@ -14,7 +14,14 @@ import duckdb
 
 from journey_mining.analysis.queries import require_reading
 from journey_mining.errors import QueryError
-from journey_mining.warehouse import Connection, open_readonly, quoted, tells_damage, unreadable
+from journey_mining.warehouse import (
+    Connection,
+    keeping_interrupts,
+    open_readonly,
+    quoted,
+    tells_damage,
+    unreadable,
+)
 
 _FORMULA = re.compile(r"""(^|[;\t\r\n])(?=[\s"'\u200b\ufeff]*[=+\-@\t\r＝＋－＠])""")
 """Where a cell may begin that a spreadsheet takes for a formula: also behind what other settings take for a separator."""
@@ -39,9 +46,10 @@ def run_query(path: Path, query: str, limit: int = 0) -> tuple[tuple[str, ...], 
     with open_locked(path) as connection:
         try:
             require_reading(connection, query)
-            result = connection.execute(query)
-            columns = tuple(column[0] for column in result.description or [])
-            rows = result.fetchmany(limit) if limit else result.fetchall()
+            with keeping_interrupts():
+                result = connection.execute(query)
+                columns = tuple(column[0] for column in result.description or [])
+                rows = result.fetchmany(limit) if limit else result.fetchall()
         except duckdb.Error as error:
             if tells_damage(error):
                 raise unreadable(path, "read", error) from error
@@ -49,8 +57,6 @@ def run_query(path: Path, query: str, limit: int = 0) -> tuple[tuple[str, ...], 
                 f"The query failed: {str(error).strip()}",
                 fix='see the tables with: journey-mining sql "show tables"',
             ) from error
-        except RuntimeError as error:  # what DuckDB makes of Ctrl-C
-            raise KeyboardInterrupt from error
     return columns, rows
 
 

@@ -11,7 +11,6 @@ touched part alone stands before each table that they read.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -24,10 +23,6 @@ CUSTOMER = "by customer_id"
 SUMS = "by sums"
 MOST_TOUCHED = 0.4
 """Share of the events from which on computing everything is as quick."""
-
-
-def _mentions(model: Model, column: str) -> bool:
-    return re.search(rf"\b{column}\b", model.sql) is not None
 
 
 _OWNERLESS = f"customer_id is null and event_id in (select event_id from {TOUCHED}.ownerless_events)"
@@ -261,7 +256,7 @@ class Renewal(TouchedTables):
         return [
             f'"{name}"'
             for name in self._columns(model)
-            if name in followed or any(_mentions(one, name) for one in named)
+            if name in followed or any(one.mentions(name) for one in named)
         ]
 
     def narrow(self) -> None:
@@ -273,7 +268,7 @@ class Renewal(TouchedTables):
             one for one in self._models(CUSTOMER) if "staged_events" in one.reads and one.follows is None
         ]
         columns = self._columns_of("store.main.staged_events")
-        listed = ", ".join(f'"{name}"' for name in columns if any(_mentions(one, name) for one in readers))
+        listed = ", ".join(f'"{name}"' for name in columns if any(one.mentions(name) for one in readers))
         self._shadow(
             "staged_events",
             f"select {listed} from store.main.staged_events semi join scope_keys using (identity_key)",

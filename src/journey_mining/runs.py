@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -58,7 +58,8 @@ class RunContext:
     warehouse: Warehouse
     pads: Pads
     wanted_cutoff: datetime | None = None
-    retry_quarantine: bool = False
+    retried_sources: frozenset[str] = frozenset()
+    """Sources of which the files with a record in quarantine are read again."""
     reads_again: frozenset[str] = frozenset()
     """Sources of which every file is read again."""
     cutoff_us: int = 0
@@ -134,11 +135,12 @@ def open_run(
     config_path: Path,
     cutoff: str | None = None,
     rebuild: bool = False,
-    retry_quarantine: bool = False,
+    retry_quarantine: bool | Collection[str] = False,
     requests: Sequence[ErasureRequest] = (),
 ) -> Iterator[RunContext]:
     """A run under the home's lock, on a working copy; nothing is published unless the publish step is reached.
 
+    With `retry_quarantine` files with a record in quarantine are read again, of all sources or of those that it names.
     With `requests` the run forgets these persons first.
     """
     config = load_config(config_path)
@@ -155,7 +157,9 @@ def open_run(
                 finish_erasure(home)
             with naming_damage(home), clear_errors("opening the store"):
                 context = _begin(config, home, outcome, rebuild, requests)
-            context.wanted_cutoff, context.retry_quarantine = wanted, retry_quarantine
+            context.wanted_cutoff = wanted
+            retried = config.sources if retry_quarantine is True else retry_quarantine or ()
+            context.retried_sources = frozenset(retried)
             try:
                 yield context
             finally:

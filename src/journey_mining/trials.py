@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from journey_mining.analysis.expressions import is_sampled
 from journey_mining.analysis.log import EventLog
-from journey_mining.analysis.moments import LADDER
+from journey_mining.analysis.moments import BY_CUSTOMER, LADDER
 from journey_mining.analysis.passages import write_cells, write_customer_trials
 from journey_mining.warehouse import TOUCHED, Connection, Warehouse
 
@@ -34,12 +34,16 @@ def list_retried(warehouse: Warehouse, within_us: int, before_us: int, now_us: i
     """Note the customers whose trials may be others than at the cutoff `before_us`, once they are renewed.
 
     A trial is judged when the time within which the goal counts has passed since an event, or since a wait that the
-    event began.
+    event, of a customer about something, began.
     """
+    waits = {
+        within_us + seconds * 1_000_000: f" and object_id is not null and {BY_CUSTOMER}"
+        for seconds in LADDER.values()
+    }
     old_enough = "\n".join(
         f"union select customer_id from published.main.events "
-        f"where occurred_us > {before_us - ago} and occurred_us <= {now_us - ago}"
-        for ago in (within_us, *(within_us + seconds * 1_000_000 for seconds in LADDER.values()))
+        f"where occurred_us > {before_us - ago} and occurred_us <= {now_us - ago}{condition}"
+        for ago, condition in ({within_us: ""} | waits).items()
     )
     warehouse.execute(
         f"create or replace table {RETRIED} as select customer_id from {TOUCHED}.touched_customers\n{old_enough}"
@@ -64,7 +68,8 @@ def keep_trials(log: EventLog, within_us: int, way: Sequence[str], one_in: int, 
         connection.execute(f"insert into {TRIALS} by name {again}")
     else:
         connection.execute(_CREATE_LABELS)
-        connection.execute(f"create or replace table {TRIALS} as {every}")
+        # In order, since DuckDB then fills whole row groups: the next night's deletions would have it merge others.
+        connection.execute(f"create or replace table {TRIALS} as {every} order by customer_id")
         connection.execute(f"create or replace table {BASIS} as select $basis as basis", {"basis": basis})
     connection.execute("commit")
     return write_cells(way, TRIALS, LABELS)

@@ -173,11 +173,28 @@ def first_line(error: Exception) -> str:
     return re.sub(r"""['"].*['"]?|\([^)]*\)|\b[0-9][^ ]*""", "…", text)
 
 
+def is_interruption(error: RuntimeError) -> bool:
+    """Whether an error is what DuckDB makes of a signal that comes while a query runs."""
+    return str(error) == "Query interrupted"
+
+
+@contextmanager
+def keeping_interrupts() -> Iterator[None]:
+    """Let what interrupts the process be a KeyboardInterrupt also while a query runs."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_interruption(error):
+            raise
+        raise KeyboardInterrupt from error
+
+
 @contextmanager
 def clear_errors(name: str) -> Iterator[None]:
     """Turn an error of the disk, the memory or a permission, met while doing `name`, into one that says what to do."""
     try:
-        yield
+        with keeping_interrupts():
+            yield
     except duckdb.OutOfMemoryException as error:
         raise JourneyMiningError(
             f"'{name}' needs more memory, or room to spill: {first_line(error)}.",

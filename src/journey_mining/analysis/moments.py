@@ -10,6 +10,8 @@ from journey_mining.analysis.numbering import pair, place
 
 LADDER = {"1 hour": 3_600, "1 day": 86_400, "2 days": 172_800, "1 week": 604_800}
 """Waits for an answer that are compared, seconds."""
+BY_CUSTOMER = "coalesce(initiator, 'customer') = 'customer'"
+"""Whether a customer caused an event, and so may have begun to wait for an answer."""
 _UNDER_WAY = (0, 3_600, 86_400, 604_800)
 """Upper ends of the classes of time under way, seconds."""
 
@@ -155,14 +157,14 @@ def write_questions(log: EventLog) -> str:
         object_type,
         object_id,
         arg_min((journey_id, touchpoint), (occurred_us, touchpoint, journey_id)) filter (
-            where coalesce(initiator, 'customer') = 'customer'
+            where {BY_CUSTOMER}
         ) as first,
-        min(occurred_us) filter (where coalesce(initiator, 'customer') = 'customer') as asked_us,
+        min(occurred_us) filter (where {BY_CUSTOMER}) as asked_us,
         list(occurred_us) filter (where initiator = 'company') as answers
     from events
     where object_id is not null and journey_id is not null and not coalesce(is_background, false){flagged}
     group by customer_id, object_type, object_id
-    having count(*) filter (where coalesce(initiator, 'customer') = 'customer') > 0
+    having count(*) filter (where {BY_CUSTOMER}) > 0
 ),
 
 answered as (

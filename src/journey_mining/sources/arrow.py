@@ -28,6 +28,9 @@ BASE_FIELDS = (
     ("header_text", REPEATED),
 )
 
+_ITEMS_PER_BATCH = 5_000
+"""Items of a JSON document in a batch: batches are what threads share out among themselves."""
+
 csv.field_size_limit(MAX_RECORD_BYTES)
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
@@ -108,8 +111,8 @@ class RecordReader:
 
     def _document_batches(self) -> Iterator[pa.RecordBatch]:
         items = [item for page in self._pages() for item in _items_of(page, self.shape.explode)]
-        for start in range(0, len(items), 50_000):
-            part = [_json_text(item) for item in items[start : start + 50_000]]
+        for start in range(0, len(items), _ITEMS_PER_BATCH):
+            part = [_json_text(item) for item in items[start : start + _ITEMS_PER_BATCH]]
             lines = pa.array(range(start + 1, start + 1 + len(part)), pa.int64())
             yield self._assemble(pa.array(part, pa.large_string()), lines, [])
 

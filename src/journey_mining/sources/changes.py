@@ -165,12 +165,14 @@ def settle_changes(warehouse: Warehouse) -> None:
     )
     warehouse.execute(
         f"""create or replace temporary table compared_events as
-        with told as (
-            select s.*, f.file_id
-            from store.main.staged_events as s
-            inner join store.main.files as f on s.file_no = f.file_no
-            where s.file_no >= (select file_no from first_delivery)
-                or s.event_id in (select event_id from withdrawn_events)
+        with concerned as (
+            select * from store.main.staged_events where file_no >= $first
+            union all
+            select * from store.main.staged_events
+            where file_no < $first and event_id in (select event_id from withdrawn_events)
+        ),
+        told as (
+            select s.*, f.file_id from concerned as s inner join store.main.files as f on s.file_no = f.file_no
         )
         select
             coalesce(b.event_id, n.event_id) as event_id,
@@ -181,7 +183,8 @@ def settle_changes(warehouse: Warehouse) -> None:
             b.event_id is null or n.event_id is null or row({before}) is distinct from row({now}) as is_changed,
             row(b.file_id, b.line) is distinct from row(n.file_id, n.line) as is_relocated
         from withdrawn_events as b
-        full outer join told as n on b.event_id = n.event_id"""
+        full outer join told as n on b.event_id = n.event_id""",
+        {"first": warehouse.value("select file_no from first_delivery")},
     )
     warehouse.execute(
         """create or replace temporary table changed_events as

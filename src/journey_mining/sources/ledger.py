@@ -125,13 +125,13 @@ def read_sources(
     warehouse: Warehouse,
     config: Config,
     pads: Pads,
-    retry_quarantine: bool = False,
+    retried: Collection[str] = (),
     again: Collection[str] = (),
 ) -> dict[str, int]:
     """Bring the store up to date with the files on disk; returns counts of what was read.
 
-    Sources in `again` are read again, every file of theirs; so is, with `retry_quarantine`, every file that has a
-    record in quarantine. Each source is one transaction: a step that is tried again finds it wholly read or not at all.
+    Sources in `again` are read again, every file of theirs; of those in `retried`, every file that has a record in
+    quarantine. Each source is one transaction: a step that is tried again finds it wholly read or not at all.
     """
     totals = {"files_read": 0, "files_kept": 0, "files_changed": 0, "files_vanished": 0, "records": 0}
     begin_changes(warehouse)
@@ -144,7 +144,7 @@ def read_sources(
         check_source(config, name, source, preset)
         found = find_files(config, name, source)
         with warehouse.transaction():
-            fresh, gone = _settle_known(warehouse, name, found, totals, retry_quarantine, name in again)
+            fresh, gone = _settle_known(warehouse, name, found, totals, name in retried, name in again)
             look_at = cache(partial(_look_at, source=source, preset=preset, connection=warehouse.connection))
             fresh += _withdraw_joined(warehouse, config, name, found, fresh, gone, totals, look_at)
             files = _read_fresh(warehouse, config, pads, name, fresh, totals, look_at)

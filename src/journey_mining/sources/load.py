@@ -164,7 +164,7 @@ def _relations(warehouse: Warehouse, batch: Batch) -> Iterator[list[RecordReader
             readers += chosen
             parts.append(_text_select(streams[-1], table, kind, batch))
         parts += _parquet_selects(warehouse, batch, name, table)
-        kinds[name] = "view" if batch.preset.is_streamed(name) else "table"
+        kinds[name] = "view" if name in batch.preset.streamed_tables else "table"
         query = refuse_records(" union all ".join(parts or [_empty_select(table)]), table, rules.get(name))
         warehouse.execute(f"create or replace temp {kinds[name]} read_{name} as {query}")
         for file in _files(batch, name):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -82,18 +82,22 @@ class Preset(BaseModel):
     sql: str = Field(repr=False)
     """The select."""
 
-    def is_streamed(self, table: str) -> bool:
-        """Whether the select reads the records of `table` just once, so that they need not be kept."""
-        mentions = re.findall(rf"\bread_{table}\b", self.sql)
-        return self.tables[table].role == "records" and len(mentions) == 1
+    @cached_property
+    def streamed_tables(self) -> frozenset[str]:
+        """Tables whose records the select reads just once, so that they need not be kept."""
+        return frozenset(
+            name
+            for name, table in self.tables.items()
+            if table.role == "records" and len(re.findall(rf"\bread_{name}\b", self.sql)) == 1
+        )
 
-    @property
+    @cached_property
     def joined_tables(self) -> frozenset[str]:
         """Tables that items of other records depend on: files without them can be read one by one."""
         return frozenset(
             name
             for name, table in self.tables.items()
-            if (not self.is_streamed(name) if table.joined is None else table.joined)
+            if (name not in self.streamed_tables if table.joined is None else table.joined)
         )
 
     def explained_by(self, tables: Collection[str]) -> frozenset[str]:
