@@ -43,7 +43,13 @@ select
         event_id,
         md5(concat_ws(
             chr(31),
-            coalesce(nullif(customer_id, ''), 'cookie:' || nullif(cookie, ''), 'email:' || email, ''),
+            coalesce(
+                nullif(customer_id, ''),
+                'cookie:' || nullif(cookie, ''),
+                'email:' || nullif(email, ''),
+                'phone:' || phone,
+                ''
+            ),
             coalesce(occurred_at, ''),
             coalesce(touchpoint, ''),
             coalesce(channel, ''),
@@ -71,7 +77,7 @@ select
     upper(currency) as currency,
     session_id as session_hint,
     case
-        when customer_id is null and cookie is null and email is null then 'no customer_id'
+        when coalesce(customer_id, cookie, email, phone) is null then 'no customer_id'
         when "value" is not null and try_cast("value" as double) is null then 'value is not a number'
     end as reject_reason,
     [

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from journey_mining.analysis.log import EventLog
@@ -37,19 +39,54 @@ def test_the_second_night_renews(nights: RunContext) -> None:
     assert nights.renewal is not None
 
 
-@pytest.mark.parametrize("kind", ["touchpoint", "loop", "repeat contact", "transition", "wait", "low score"])
-def test_kept_trials_are_those_made_anew(nights: RunContext, kind: str) -> None:
-    assert nights.published is not None
-    with open_attached(nights.published / DATABASE) as connection:
-        connection.execute(
-            f"attach {quoted(str(nights.home.store_of(nights.published.name)))} as store (read_only)"
-        )
+def trials_of(night: RunContext, kind: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The cells of a kind of trial: those made anew from the published tables, and those of the kept trials."""
+    assert night.published is not None
+    with open_attached(night.published / DATABASE) as connection:
+        store = quoted(str(night.home.store_of(night.published.name)))
+        connection.execute(f"attach {store} as store (read_only)")
         settings = dict(connection.execute("from settings").fetchall())
         log = EventLog(connection, lambda _: None, ("event_ordinal",), is_loaded=False, settings=settings)
         way = list_way(log.read(write_ways(log)), PainRules())
         anew = log.read(write_trials(log, follow_us(settings), way))
         kept = log.read(write_cells(way, TRIALS, LABELS))
-    assert (anew["kind"] == kind).any(), "otherwise the test says nothing"
-    for frame in (anew, kept):
-        frame.drop(frame[frame["kind"] != kind].index, inplace=True)
-    assert kept.reset_index(drop=True).equals(anew.reset_index(drop=True))
+    anew, kept = (frame[frame["kind"] == kind].reset_index(drop=True) for frame in (anew, kept))
+    return anew, kept
+
+
+@pytest.mark.parametrize("kind", ["touchpoint", "loop", "repeat contact", "transition", "wait", "low score"])
+def test_kept_trials_are_those_made_anew(nights: RunContext, kind: str) -> None:
+    anew, kept = trials_of(nights, kind)
+    assert not anew.empty, "otherwise the test says nothing"
+    assert kept.equals(anew)
+
+
+def test_waits_become_old_enough_without_an_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Day by day, customers who asked once and were answered at different times, or never."""
+    monkeypatch.setattr("journey_mining.renewal.MOST_TOUCHED", 1.0)
+    begin, rows = (
+        datetime(2026, 3, 1, 9),
+        ["customer_id,occurred_at,touchpoint,initiator,object_type,object_id"],
+    )
+    for number in range(24):
+        asked = begin + timedelta(hours=9 * number)
+        rows.append(f"c{number},{asked - timedelta(minutes=5)},help page,customer,,")
+        rows.append(f"c{number},{asked},ticket,customer,ticket,t{number}")
+        if number % 4:
+            answered = asked + timedelta(hours=(0, 0.5, 30, 100)[number % 4])
+            rows.append(f"c{number},{answered},answer,company,ticket,t{number}")
+    rows.append(f"last,{begin + timedelta(days=40)},purchase,customer,,")
+    (tmp_path / "log.csv").write_text("\n".join(rows) + "\n")
+    config = tmp_path / "journey.yaml"
+    config.write_text(
+        "goal: purchase\njourneys: {expiry: 3 days}\n"
+        "sources:\n  log: {system: table, path: log.csv, timezone: UTC}\n"
+    )
+    judged = []
+    for day in range(6, 24, 3):
+        night = run_all(config, cutoff=f"{begin + timedelta(days=day):%Y-%m-%d}")
+        assert (night.renewal is not None) == (day > 6)
+        anew, kept = trials_of(night, "wait")
+        assert kept.equals(anew)
+        judged.append(anew["there_count"].sum())
+    assert judged == sorted(set(judged)), "every night judges further waits"

@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -141,6 +142,23 @@ def forget(config_path: Path, user_id: str) -> None:
     except JourneyMiningError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
         os._exit(error.exit_code)
+
+
+def run_interrupted(config_path: Path, number: int, shown: Path) -> None:
+    """The command `run`, which gets a signal while a query goes on without end; what it says goes to a file."""
+    from journey_mining import pipeline
+    from journey_mining.cli import main
+    from journey_mining.runs import RunContext, Step
+
+    def query_for_ever(context: RunContext) -> dict[str, int | float | str]:
+        threading.Timer(0.3, os.kill, (os.getpid(), number)).start()
+        context.warehouse.execute("select sum(range * 7 % 13) from range(1000000000000)")
+        return {}
+
+    pipeline.STEPS = (*pipeline.STEPS[:-1], Step("lasts", query_for_ever), pipeline.STEPS[-1])
+    with shown.open("w") as file:
+        os.dup2(file.fileno(), 2)
+        main(["run", "--config", str(config_path)])
 
 
 def run_until(config_path: Path, point: str) -> None:

@@ -76,6 +76,24 @@ def test_a_retry_reads_the_files_again_and_changes_nothing_without_a_fix(config:
     assert listed(config, "--retry") == before
 
 
+def test_a_retry_of_a_source_leaves_the_others_alone(config: Path) -> None:
+    """The files of a source that is named are read again, and no other's."""
+    (config.parent / "other.csv").write_text(LOG)
+    config.write_text(config.read_text() + "  other: {system: table, path: other.csv, timezone: UTC}\n")
+    assert call(config, "run").exit_code == 0
+    rows = listed(config)
+
+    def files_read(*arguments: str) -> int:
+        assert listed(config, "--retry", *arguments)
+        run = json.loads((config.parent / "journeys" / "current" / "run.json").read_text())
+        count: int = run["steps"]["read exports"]["files_read"]
+        return count
+
+    assert files_read("--source", "other") == 1
+    assert files_read() == 2
+    assert listed(config) == rows
+
+
 def test_a_corrected_file_leaves_the_quarantine(config: Path) -> None:
     """After the export is corrected its records are events."""
     assert call(config, "run").exit_code == 0

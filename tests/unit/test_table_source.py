@@ -41,12 +41,15 @@ def test_identical_rows_without_an_id_are_separate_events(publish: Publish) -> N
 
 
 def test_visitors_without_a_customer_id_are_told_by_what_they_have(publish: Publish) -> None:
-    """What two cookies, or two addresses, do at the same moment are two events, also in two files."""
-    header = "customer_id,cookie,email,occurred_at,touchpoint\n"
-    rows = [f",{who},2026-01-01 10:00:00,home\n" for who in ("k1,", "k2,", ",a@x.org", ",b@x.org")]
+    """What two cookies, addresses or phones do at the same moment are two events, also in two files."""
+    header = "customer_id,cookie,email,phone,occurred_at,touchpoint\n"
+    rows = [
+        f",{who},2026-01-01 10:00:00,home\n"
+        for who in ("k1,,", "k2,,", ",a@x.org,", ",b@x.org,", ",,+4930123456", ",,+4930123457")
+    ]
     query = publish(*(header + row for row in rows), header + "".join(rows))
-    assert query("select count(*), count(distinct customer_id) from events") == [(4, 4)]
-    assert query("select sum(event_count), sum(duplicate_count) from source_files") == [(4, 4)]
+    assert query("select count(*), count(distinct customer_id) from events") == [(6, 6)]
+    assert query("select sum(event_count), sum(duplicate_count) from source_files") == [(6, 6)]
 
 
 def test_a_native_id_tells_repeats(publish: Publish) -> None:
