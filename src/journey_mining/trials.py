@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from journey_mining.analysis.expressions import is_sampled
+from journey_mining.analysis.expressions import BY_CUSTOMER, is_sampled
 from journey_mining.analysis.log import EventLog
-from journey_mining.analysis.moments import BY_CUSTOMER, LADDER
+from journey_mining.analysis.moments import LADDER
 from journey_mining.analysis.passages import write_cells, write_customer_trials
 from journey_mining.warehouse import TOUCHED, Connection, Warehouse
 

@@ -91,7 +91,8 @@ def measure_size(ground: Ground, repetitions: int) -> dict[str, Any]:
     first = run_part(ground, "derive")
     result["lay_out"] = run_part(ground, "lay_out")
     again = alternate(ground, ("limit_wide", "limit_narrow", "derive"), "parquet", max(1, repetitions - 1))
-    result["night"] = run_part(ground, "night")
+    for form in FORMS:
+        result[f"night_{form}"] = run_part(ground, "night", form)
     result.update(measure_questions(ground))
     for shape in ("even", "giant", "spread", "star"):
         result[f"skew_{shape}"] = run_part(ground, f"skew_{shape}")

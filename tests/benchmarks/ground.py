@@ -36,8 +36,13 @@ class Ground:
 
     @property
     def published(self) -> Path:
-        """The snapshot that the part `night` publishes."""
-        return self.work / "night" / "current"
+        """The snapshot that the part `night` publishes of the Parquet exports."""
+        return self.work / self.night_home("parquet") / "current"
+
+    @staticmethod
+    def night_home(form: Form) -> str:
+        """Name of the home of the part `night`."""
+        return f"night_{form}"
 
     @property
     def log(self) -> Path:

@@ -134,9 +134,10 @@ def night(ground: Ground, form: Form) -> Figures:
     from journey_mining.pipeline import STEPS, run_step
     from journey_mining.runs import open_run
 
-    folder = ground.work / "night_exports"
+    home = ground.night_home(form)
+    folder = ground.work / f"{home}_exports"
     held_back = link_exports(ground.exports(form), folder)
-    config = ground.write_config("night", form, folder=folder)
+    config = ground.write_config(home, form, folder=folder)
     figures: Figures = {"held_back": sorted(path.name for path in held_back)}
     for name in ("full", "night", "quiet_night"):
         if name == "night":

@@ -12,6 +12,8 @@ HEADER: Row = ("", "ours", "theirs", "ratio", "CPU ratio", "budget", "", "peak o
 
 
 _PARTS = ("seconds", "cpu_seconds", "peak_bytes")
+_FORMS = {"parquet": ("Parquet", 2.0), "jsonl": ("JSON lines", 3.0)}
+"""Form of the exports -> its name, and the budget of reading it."""
 
 
 def table_lines(found: dict[str, Any], size: dict[str, Any], ground: Ground) -> list[str]:
@@ -37,13 +39,15 @@ def _heading(machine: dict[str, Any], size: dict[str, Any], ground: Ground) -> s
 
 def _ratio_rows(size: dict[str, Any]) -> Iterable[Row]:
     derived = size["derive"]
-    reading = (("reading Parquet", "read_parquet", 2.0), ("reading JSON lines", "read_jsonl", 3.0))
-    for label, name, budget in reading:
-        yield _ratio_row(label, size[name]["read_ours"], size[name]["read_theirs"], budget)
+    for form, (label, budget) in _FORMS.items():
+        found = size[f"read_{form}"]
+        yield _ratio_row(f"reading {label}", found["read_ours"], found["read_theirs"], budget)
     yield _ratio_row("identity to marts / limit query", derived["derive"], derived["limit_wide"], 4.0)
     yield _ratio_row("identity to marts / narrow limit", derived["derive"], derived["limit_narrow"], None)
-    night, full = ({part: size["night"][f"{name}_{part}"] for part in _PARTS} for name in ("night", "full"))
-    yield _ratio_row("a night / everything", night, full, 0.05)
+    for form, (label, _) in _FORMS.items():
+        found = size[f"night_{form}"]
+        night, full = ({part: found[f"{name}_{part}"] for part in _PARTS} for name in ("night", "full"))
+        yield _ratio_row(f"a night / everything, {label}", night, full, 0.05)
     yield _ratio_row("half the events one customer's / even", size["skew_giant"], size["skew_even"], 2.0)
     yield _ratio_row("accounts that share an e-mail / own ones", size["skew_star"], size["skew_spread"], 2.0)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from journey_mining.analysis.expressions import call_macro, counted_events, event_order
+from journey_mining.analysis.expressions import BY_CUSTOMER, call_macro, counted_events, event_order
 from journey_mining.analysis.log import EventLog
 from journey_mining.analysis.predicates import build_matcher
 
@@ -23,12 +23,11 @@ def choose_ends(log: EventLog, from_: Any, to: Any) -> tuple[str, str] | str:
     own = f"{lower} in ({_listed(SELF)})"
     if "system" in log.columns and not log.is_loaded:
         own = f"({own} or system in ({_listed(WEB_SYSTEMS)}))"
-    customers = "coalesce(initiator, 'customer') = 'customer'"
-    mine = f"{customers} and {own}" if "initiator" in log.columns else own
+    mine = f"{BY_CUSTOMER} and {own}" if "initiator" in log.columns else own
     called = f"{lower} in ({_listed(PERSONAL)})"
     if "initiator" in log.columns:
         log.require_columns(["initiator"])
-        called = f"{customers} and {called}"
+        called = f"{BY_CUSTOMER} and {called}"
     start = f"coalesce({mine}, false)" if from_ is None else build_matcher(log, from_).sql
     end = f"coalesce({called}, false)" if to is None else build_matcher(log, to).sql
     for name, condition, option in (("of self-service", start, "from_"), ("with a person", end, "to")):

@@ -21,6 +21,8 @@ Span = str | int | float | timedelta
 UNIT_COLUMNS = {"customers": "customer_id", "journeys": "journey_id", "sessions": "session_id"}
 NONE = "(none)"
 """Stands for a value that is missing, where units are counted apart by several columns."""
+BY_CUSTOMER = "coalesce(initiator, 'customer') = 'customer'"
+"""The condition under which an event is one that the customer caused."""
 _MACRO = re.compile(r"create or replace temp macro (\w+)\(([^)]*)\) as\s+(.*?);", re.DOTALL)
 _DURATION: TypeAdapter[timedelta] = TypeAdapter(Duration)
 

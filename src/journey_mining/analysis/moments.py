@@ -5,13 +5,12 @@ A place and a signal are numbers here (analysis.numbering, of names in `named`);
 
 from __future__ import annotations
 
+from journey_mining.analysis.expressions import BY_CUSTOMER
 from journey_mining.analysis.log import EventLog
 from journey_mining.analysis.numbering import pair, place
 
 LADDER = {"1 hour": 3_600, "1 day": 86_400, "2 days": 172_800, "1 week": 604_800}
 """Waits for an answer that are compared, seconds."""
-BY_CUSTOMER = "coalesce(initiator, 'customer') = 'customer'"
-"""Whether a customer caused an event, and so may have begun to wait for an answer."""
 _UNDER_WAY = (0, 3_600, 86_400, 604_800)
 """Upper ends of the classes of time under way, seconds."""
 
@@ -181,6 +180,25 @@ answered as (
 )"""
 
 
+_EVER_ANSWERED = f"""ever_answered as (
+    select
+        0 as kind,
+        {place("n.number", "0", "0")} as place,
+        0 as signal,
+        a.customer_number,
+        a.entry_channel,
+        a.under_way,
+        false as is_known,
+        false as is_converted,
+        a.asked_us as at_us
+    from answered as a
+    inner join named as n on a.touchpoint = n.label
+    where a.wait_us is not null
+),
+
+"""
+
+
 def write_waits(within_us: int, keeps_all: bool = False) -> str:
     """Still without an answer after a while, against answered by then; both are followed from that moment on.
 
@@ -191,6 +209,7 @@ def write_waits(within_us: int, keeps_all: bool = False) -> str:
         if keeps_all
         else "\n        and exists (select 1 from answered as b where b.touchpoint = a.touchpoint and b.wait_us is not null)"
     )
+    ever_answered = _EVER_ANSWERED if keeps_all else ""
     ladder = ", ".join(
         f"{{'number': {number}, 'us': {seconds * 1_000_000}}}"
         for number, seconds in enumerate(LADDER.values(), 1)
@@ -209,23 +228,7 @@ def write_waits(within_us: int, keeps_all: bool = False) -> str:
     where a.asked_us + l.step.us + {within_us} <= h.cutoff_us{answered}
 ),
 
-ever_answered as (
-    select
-        0 as kind,
-        {place("n.number", "0", "0")} as place,
-        0 as signal,
-        a.customer_number,
-        a.entry_channel,
-        a.under_way,
-        false as is_known,
-        false as is_converted,
-        a.asked_us as at_us
-    from answered as a
-    inner join named as n on a.touchpoint = n.label
-    where a.wait_us is not null
-),
-
-waited as (
+{ever_answered}waited as (
     select
         5 as kind,
         {place("w.here", "w.ladder_number", "0")} as place,
