@@ -97,6 +97,9 @@ def main(arguments: list[str] | None = None) -> int:
     except JourneyMiningError as error:
         tasks.tell_error(error)
         return error.exit_code
+    except KeyboardInterrupt:
+        print("Stopped. What is published is whole: see journey-mining status", file=sys.stderr)
+        return 130
     return 0
 
 

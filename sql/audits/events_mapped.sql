@@ -12,4 +12,4 @@ select
     contact_count,
     unmapped_count
 from counted
-where unmapped_count > $unmapped * contact_count
+where exceeds(unmapped_count, $unmapped * contact_count)

@@ -14,4 +14,4 @@ select
     quarantined_count,
     item_count
 from counted
-where quarantined_count > $quarantined * item_count
+where exceeds(quarantined_count, $quarantined * item_count)

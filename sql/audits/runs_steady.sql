@@ -56,4 +56,4 @@ select
 from measured as m
 inner join expected as e on m.figure = e.figure
 where m.run_id = $run_id
-    and (m.found < e.lowest or m.found > e.highest)
+    and (exceeds(e.lowest, m.found) or exceeds(m.found, e.highest))

@@ -8,11 +8,7 @@ with counted as (
 )
 
 select
-    s.session_id,
-    s.event_count,
-    s.started_at,
-    s.ended_at
-from sessions as s
-cross join counted as c
-where s.is_flagged
-    and c.flagged_count > $nonhuman * c.session_count
+    session_count,
+    flagged_count
+from counted
+where exceeds(flagged_count, $nonhuman * session_count)

@@ -1,5 +1,7 @@
 -- Statistics of rows. Rates: the Wilson score interval (Wilson 1927), two-sided 95 %; NULL without anything to rate.
 
+create or replace temp macro exceeds(number, bound) as number > bound + 1e-9 * greatest(1, abs(bound));
+
 create or replace temp macro rate(part, whole) as part / nullif(cast(whole as double), 0);
 
 create or replace temp macro wilson_low(part, whole) as

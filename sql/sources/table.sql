@@ -47,7 +47,7 @@ select
                 nullif(customer_id, ''),
                 'cookie:' || nullif(cookie, ''),
                 'email:' || nullif(email, ''),
-                'phone:' || phone,
+                'phone:' || nullif(phone, ''),
                 ''
             ),
             coalesce(occurred_at, ''),
@@ -77,7 +77,7 @@ select
     upper(currency) as currency,
     session_id as session_hint,
     case
-        when coalesce(customer_id, cookie, email, phone) is null then 'no customer_id'
+        when trim(concat(customer_id, cookie, email, phone)) = '' then 'no customer_id'
         when "value" is not null and try_cast("value" as double) is null then 'value is not a number'
     end as reject_reason,
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import sys
@@ -31,18 +32,16 @@ class _Group(click.Group):
     """A group that shows a user's mistake as a message with its own exit code, and a traceback only on --debug."""
 
     def invoke(self, context: click.Context) -> Any:
-        received: list[int] = []
         try:
-            with _stopping(received):
-                return self._invoke(context)
+            return self._invoke(context)
         except JourneyMiningError as error:
             if context.params.get("debug"):
                 raise
             click.echo(showable(f"{type(error).__name__}: {error}"), err=True)
             context.exit(error.exit_code)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             click.echo("Stopped. What is published is whole: see journey-mining status", err=True)
-            context.exit(128 + (received[0] if received else signal.SIGINT))
+            context.exit(128 + (error.args[0] if error.args else signal.SIGINT))
 
     def _invoke(self, context: click.Context) -> Any:
         try:
@@ -56,21 +55,29 @@ class _Group(click.Group):
 
 
 @contextmanager
-def _stopping(received: list[int]) -> Iterator[None]:
-    """Let a service manager that ends the process be as Ctrl-C is: the run is told of, and cleared away."""
+def _stopping() -> Iterator[None]:
+    """Let a run that a service manager ends be told of, and cleared away, as one that Ctrl-C ends.
 
-    def stop(number: int, _: object) -> None:
-        received.append(number)
-        raise KeyboardInterrupt
-
+    A second signal does not break off what the first one began; a third does.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, stop)
+    received: list[int] = []
+
+    def stop(number: int, _: object) -> None:
+        received.append(number)
+        if len(received) != 2:
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(received[0] if received else signal.SIGINT) from error
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Query(click.Command):
@@ -150,7 +157,7 @@ def run(config_path: Path, cutoff: str | None, rebuild: bool, engine: str, as_js
     from journey_mining.pipeline import run_all
     from journey_mining.progress import step_teller
 
-    with step_teller(quiet=as_json) as tell:
+    with _stopping(), step_teller(quiet=as_json) as tell:
         context = run_all(config_path, cutoff, rebuild, tell)
     current = context.home.current
     if as_json:
@@ -198,7 +205,7 @@ def forget(
     requests = [*requests_of(given, others), *(read_requests(file) if file else ())]
     if not requests:
         raise click.UsageError("Name the person: --email, --phone, --user-id, --identifier or --file.")
-    with step_teller(quiet=as_json) as tell:
+    with _stopping(), step_teller(quiet=as_json) as tell:
         _, receipt = forget_all(config_path, requests, tell)
     if as_json:
         print_json(receipt)
@@ -211,14 +218,15 @@ def forget(
 @_CONFIG
 def serve(config_path: Path) -> None:
     """Run every night, as `schedule:` says, until stopped (with Prefect; needs no server)."""
-    import subprocess
-
     from journey_mining.config import load_config
     from journey_mining.scheduling import nightly_script
 
     load_config(config_path)
-    command = [sys.executable, str(nightly_script()), "--config", str(config_path), "--serve"]
-    sys.exit(subprocess.run(command, check=False).returncode)
+    # In this process's place, so that who stops it stops the run, and waits for what the run clears away.
+    os.execv(
+        sys.executable,
+        [sys.executable, str(nightly_script()), "--config", str(config_path), "--serve"],
+    )
 
 
 @main.command()
@@ -334,7 +342,7 @@ def quarantine(
         from journey_mining.pipeline import run_all
         from journey_mining.progress import step_teller
 
-        with step_teller(quiet=as_json) as tell:
+        with _stopping(), step_teller(quiet=as_json) as tell:
             run_all(config_path, tell=tell, retry_quarantine=[source] if source else True)
     rows = list_quarantine(config_path, source, limit, raw)
     if as_json:

@@ -166,11 +166,13 @@ def erase_persons(
 def _require_kinds(warehouse: Warehouse, requests: Sequence[ErasureRequest]) -> None:
     rows = warehouse.rows("select distinct identifier_type from identifier_sets")
     known = sorted({*_KINDS, *(str(row["identifier_type"]) for row in rows)})
-    for request in requests:
+    for number, request in enumerate(requests, 1):
         if request.kind not in known:
             near = difflib.get_close_matches(request.kind, known, 1)
+            # What was found is shown, but neither noted nor told: it may be the identifier itself.
             raise ConfigError(
-                f"There is no identifier of the kind '{request.kind}'.",
+                f"Request {number} names a kind of identifier that there is not.",
+                found=f"'{request.kind}'",
                 expected="one of " + ", ".join(known),
                 fix=f"did you mean '{near[0]}'?" if near else "name one of these kinds",
             )

@@ -80,7 +80,7 @@ def _message_of(error: BaseException | None) -> str:
     """What an error says, without what may quote a record."""
     if error is None:
         return "The run ended before publication."
-    if isinstance(error, KeyboardInterrupt):
+    if not isinstance(error, Exception):  # Ctrl-C, and what Prefect raises when its process is to end
         return "The run was interrupted."
     if isinstance(error, ModelError):
         return error.what.split(": ", 1)[0].rstrip(".") + "."

@@ -47,6 +47,8 @@ STARVED = (
 
 One connection writes, so that a transaction can fail only where its files cannot be written.
 """
+_SIGNALS = ("KeyboardInterrupt", "TerminationSignal")
+"""What Python, and Prefect, raise when a signal asks a process to end."""
 DAMAGED = ("Corrupt database file", "Could not read enough bytes", "not a valid DuckDB database file")
 """What the engine says, in errors of several classes, of a file that does not hold what was written into it."""
 SECRET_SPILL = {"temp_file_encryption": "true", "force_mbedtls_unsafe": "true"}
@@ -173,9 +175,19 @@ def first_line(error: Exception) -> str:
     return re.sub(r"""['"].*['"]?|\([^)]*\)|\b[0-9][^ ]*""", "…", text)
 
 
-def is_interruption(error: RuntimeError) -> bool:
-    """Whether an error is what DuckDB makes of a signal that comes while a query runs."""
-    return str(error) == "Query interrupted"
+def is_interruption(error: BaseException | None) -> bool:
+    """Whether an error comes from a signal: DuckDB makes another of one that arrives while a query runs.
+
+    Where the query calls a Python function, or reads what one yields, the signal's own error is a part of the text.
+    """
+    while error is not None:
+        text = str(error)
+        if isinstance(error, KeyboardInterrupt) or text == "Query interrupted":
+            return True
+        if isinstance(error, duckdb.Error) and any(name in text for name in _SIGNALS):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 @contextmanager
@@ -183,7 +195,7 @@ def keeping_interrupts() -> Iterator[None]:
     """Let what interrupts the process be a KeyboardInterrupt also while a query runs."""
     try:
         yield
-    except RuntimeError as error:
+    except Exception as error:
         if not is_interruption(error):
             raise
         raise KeyboardInterrupt from error

@@ -276,6 +276,53 @@ def test_the_retention_erases_in_the_same_way(config: Path) -> None:
     assert ask(config, "select min(occurred_at)::date::varchar from events") == [("2026-03-01",)]
 
 
+TOLD = (
+    "select customer_id, occurred_at, touchpoint, source_files.path from events join source_files using (file_id) order by all",
+    "select path, event_count, duplicate_count, refused_count from source_files where source = 'shop' order by path",
+    "select * from customers order by all",
+    "select * from journey_steps order by all",
+)
+"""What is told of an event, and by which file."""
+
+
+def test_what_another_tells_too_outlives_the_erased(config: Path) -> None:
+    """An event that two files tell of different persons is the other's from then on, as after reading everything."""
+    write(
+        config.parent,
+        "shop/3.csv",
+        ["s5,cleo-9,,,2026-03-02T11:00:00,page,,,,", "s6,cleo-9,,,2026-03-02T12:00:00,page,,,,"],
+    )
+    write(config.parent, "shop/4.csv", ["s5,anna-7,,,2026-03-02T11:00:00,page,spring,,,9"])
+    run_all(config)
+    assert ask(config, "select duplicate_count from source_files where path like '%/3.csv'") == [(1,)]
+    forget(config, "--user-id", "anna-7")
+    kept = [ask(config, query) for query in TOLD]
+    assert ask(config, "select event_count, duplicate_count from source_files where path like '%/3.csv'") == [
+        (2, 0)
+    ]
+    run_all(config, rebuild=True)
+    assert [ask(config, query) for query in TOLD] == kept
+
+
+def test_what_is_told_anew_outlives_its_older_version(config: Path) -> None:
+    """An event that a second file tells later than the retention stays, when the version that counted has grown too old."""
+    write(config.parent, "shop/3.csv", ["s5,cleo-9,,,2026-03-02T20:00:00,page,spring,,,9"])
+    write(config.parent, "shop/4.csv", ["s5,cleo-9,,,2026-03-03T08:00:00,page,,,,"])
+    config.write_text(CONFIG + "retention: 36 hours\n", encoding="utf-8")
+    run_all(config)
+    moment = (
+        "select occurred_at::varchar from events join source_files using (file_id) "
+        "where path in ('shop/3.csv', 'shop/4.csv')"
+    )
+    assert ask(config, moment) == [("2026-03-02 20:00:00",)]
+    write(config.parent, "shop/5.csv", ["s7,ben-8,,,2026-03-04T09:00:00,page,,,,"])
+    run_all(config)
+    kept = [ask(config, query) for query in TOLD]
+    assert ("shop/4.csv", 1, 0, 0) in kept[1]
+    run_all(config, rebuild=True)
+    assert [ask(config, query) for query in TOLD] == kept
+
+
 def test_a_cutoff_too_far_ahead_erases_nothing_more(config: Path) -> None:
     """The retention is counted from the latest event then, and a warning says so; without a cutoff there is none."""
     config.write_text(CONFIG + "retention: 36 hours\n", encoding="utf-8")

@@ -37,6 +37,7 @@ CORRUPTIONS = {
     "sources_fresh": f"update events set occurred_us = {CUTOFF_US} - (10 + line) * 86400000000, "
     "local_date = date '2026-01-01' - line::integer",
     "events_in_files": "delete from staged_events where line = 1",
+    "duplicates_told": "insert into duplicates by name select * replace (uuid() as event_id) from staged_events limit 1",
     "events_mapped": "update touchpoint_counts set stage = null",
     "files_read_once": "insert into source_files select * replace ('f2' as file_id, 'web' as source) from source_files; "
     "insert into events select * replace ('f2' as file_id) from events",

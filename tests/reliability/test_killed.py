@@ -129,7 +129,7 @@ def test_killed_at_random_moments(
 ) -> None:
     """Hundreds of kills spread over the length of a run: old or new, never a mix; now and then a run must converge."""
     draw = random.Random(20260301)
-    seconds = timed_run(copied(old_shop, tmp_path / "timed"))
+    seconds = timed_run(fresh(old_shop, tmp_path / "timed"))
     seen = {"old": 0, "new": 0}
     shop = fresh(old_shop, tmp_path / "shop")
     for number in range(KILLS):
@@ -140,7 +140,7 @@ def test_killed_at_random_moments(
         assert published(shop) in (old, new)
         seen["new" if published(shop) == new else "old"] += 1
         if number % 20 == 19:
-            assert finish(run, shop) == 0
+            seconds = timed_run(shop)  # other work on the machine may have begun or ended
             assert published(shop) == new
             assert left_behind(shop) == set()
         if published(shop) == new:
@@ -149,8 +149,7 @@ def test_killed_at_random_moments(
 
 
 def timed_run(config: Path) -> float:
-    """Seconds that a run with the second delivery takes."""
-    deliver_more(config)
+    """Seconds that a run takes."""
     begun = time.perf_counter()
     assert finish(run, config) == 0
     return time.perf_counter() - begun

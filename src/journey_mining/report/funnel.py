@@ -68,7 +68,9 @@ def mask_funnel(rows: list[Row], min_cell: int) -> dict[str, list[Row]]:
 def _mask_row(row: Row, hidden: set[str], min_cell: int) -> Row:
     """One stage without its hidden cells."""
     result = {**row, **{name: _replace(row[name], min_cell) for name in hidden}}
-    result["skipped"] = mask_count(row["skipped"], min_cell)
+    # Who was there are those who entered less those who skipped it.
+    is_told = is_small((row["entered"] or 0) - (row["skipped"] or 0), min_cell)
+    result["skipped"] = None if is_told else mask_count(row["skipped"], min_cell)
     if {"converted", "dropped_off"} & hidden:
         result.update(dict.fromkeys(RATES, None))
     if "converted" in hidden:

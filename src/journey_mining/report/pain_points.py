@@ -43,7 +43,8 @@ def build_pain_points(context: Context) -> dict[str, Any]:
     """The section: the register, and bars of what is at stake with their intervals."""
     answer = context.answer("pain_points")
     rows = [_suppress(row, context.min_cell) for row in answer.rows]
-    pains = [row for row in answer.rows if row["finding"] == "pain point"]
+    pains = [row for row in rows if row["finding"] == "pain point"]
+    bars = [row for row in rows if row["at_stake_high"] is not None][:20]
     chart = Chart(
         id="chart-pain-points",
         title="What is at stake",
@@ -57,16 +58,22 @@ def build_pain_points(context: Context) -> dict[str, Any]:
     return {
         "sentence": _write_sentence(pains),
         "chart": chart,
-        "bars": answer.rows[:20],
-        "widest": max((row["at_stake_high"] for row in answer.rows), default=1) or 1,
+        "bars": bars,
+        "widest": max((row["at_stake_high"] for row in bars), default=1) or 1,
     }
 
 
+_TELLING = (
+    "conversion_with", "conversion_without", "difference", "low", "high", "at_stake_low", "at_stake_high",
+)  # fmt: skip
+"""What tells, alone or with what is at stake, how many of the customers converted."""
+
+
 def _suppress(row: Row, least: int) -> Row:
-    """The row without a rate that stands for 1 to min_cell - 1 customers."""
+    """The row without what tells a rate that stands for 1 to min_cell - 1 customers."""
     converted = row["conversion_with"] * row["customers"]
     small = is_small(round(converted), least) or is_small(round(row["customers"] - converted), least)
-    return {**row, "conversion_with": None, "difference": None} if small else row
+    return {**row, **dict.fromkeys(_TELLING)} if small else row
 
 
 def _write_sentence(pains: list[Row]) -> str:
@@ -79,7 +86,9 @@ def _write_sentence(pains: list[Row]) -> str:
             f"{format_count(worst['customers'])} customers met \u201c{worst['signal']}\u201d from "
             f"{worst['first_at']:%Y-%m-%d} to {worst['last_at']:%Y-%m-%d}, far more often than on other days"
         )
+    least = worst["at_stake_low"]
+    stake = f"at least {format_number(least)}" if least is not None else format_number(worst["at_stake"])
     return (
-        f"{format_count(worst['customers'])} customers met \u201c{worst['signal']}\u201d: at least "
-        f"{format_number(worst['at_stake_low'])} conversions at stake"
+        f"{format_count(worst['customers'])} customers met \u201c{worst['signal']}\u201d: "
+        f"{stake} conversions at stake"
     )

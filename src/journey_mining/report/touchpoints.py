@@ -55,8 +55,18 @@ def _suppress(row: Row, context: Context) -> Row:
     masked = {key: None if key in hidden else row[key] for key in links}
     masked |= {key: mask_count(row[key], least) for key in links if is_small(row[key], least)}
     rate = None if "exits" in hidden else row["exit_rate"]
+    masked["conversion_after"] = None if "exits" in hidden else _without_few(row, least)
     channel = label_channel(row["channel"])
     return {**row, **masked, "exit_rate": rate, "channel": channel, "hue": context.hue(row["channel"])}
+
+
+def _without_few(row: Row, least: int) -> float | None:
+    """The rate of conversion after the touchpoint, unless it stands for few customers, or for all but a few."""
+    rate, steps = row["conversion_after"], row["step_count"] or 0
+    if rate is None:
+        return None
+    converted = round(rate * steps)
+    return None if is_small(converted, least) or is_small(steps - converted, least) else float(rate)
 
 
 def _write_sentence(rows: list[Row], total: Row, context: Context) -> str:

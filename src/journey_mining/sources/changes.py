@@ -66,37 +66,45 @@ def withdraw_files(warehouse: Warehouse, file_nos: Iterable[int]) -> None:
         """create or replace temporary table leaving_events as
         select * from store.main.staged_events where file_no in (select file_no from leaving_files)"""
     )
-    warehouse.execute(
-        """create or replace temporary table heirs as
-        select d.* from store.main.duplicates as d
-        inner join temp.main.delivered_files as n on d.file_no = n.file_no
-        where d.event_id in (select event_id from leaving_events)
-        qualify row_number() over (partition by d.event_id order by delivery_order(d, n.path)) = 1"""
-    )
-    _replace_events(warehouse, "leaving_events", "heirs")
-    warehouse.execute(
-        """delete from store.main.duplicates as d using heirs as h
-        where d.event_id = h.event_id and d.file_no = h.file_no and d.line = h.line and d.item = h.item"""
-    )
+    _take_out(warehouse, "leaving_events")
+    _let_heirs_tell(warehouse, "leaving_events")
     warehouse.execute("delete from store.main.files where file_no in (select file_no from leaving_files)")
-    for name in ("heirs", "leaving_events", "leaving_files"):
+    for name in ("leaving_events", "leaving_files"):
         warehouse.execute(f"drop table temp.main.{name}")
 
 
 def demote_events(warehouse: Warehouse) -> None:
     """Make the store's events that the batch tells better duplicates of the batch's."""
     warehouse.execute("insert into store.main.duplicates by name select * from temp.main.demoted_events")
-    _replace_events(warehouse, "demoted_events", None)
+    _take_out(warehouse, "demoted_events")
 
 
-def _replace_events(warehouse: Warehouse, leaving: str, following: str | None) -> None:
-    """Delete the events of one temporary table, noting what they were, and insert those of another."""
+def _take_out(warehouse: Warehouse, leaving: str) -> None:
+    """Delete the events of a temporary table, noting what they were."""
     _note_withdrawn(warehouse, leaving)
     warehouse.execute(
         f"delete from store.main.staged_events where event_id in (select event_id from temp.main.{leaving})"
     )
-    if following is not None:
-        warehouse.execute(f"insert into store.main.staged_events by name from temp.main.{following}")
+
+
+def _let_heirs_tell(warehouse: Warehouse, leaving: str) -> None:
+    """Of each event that has left, and that a duplicate tells too, make the smallest duplicate the event.
+
+    Reads temp.delivered_files.
+    """
+    warehouse.execute(
+        f"""create or replace temporary table heirs as
+        select d.* from store.main.duplicates as d
+        inner join temp.main.delivered_files as n on d.file_no = n.file_no
+        where d.event_id in (select event_id from temp.main.{leaving})
+        qualify row_number() over (partition by d.event_id order by delivery_order(d, n.path)) = 1"""
+    )
+    warehouse.execute("insert into store.main.staged_events by name from temp.main.heirs")
+    warehouse.execute(
+        """delete from store.main.duplicates as d using heirs as h
+        where d.event_id = h.event_id and d.file_no = h.file_no and d.line = h.line and d.item = h.item"""
+    )
+    warehouse.execute("drop table temp.main.heirs")
 
 
 def _note_withdrawn(warehouse: Warehouse, leaving: str) -> None:
@@ -113,7 +121,7 @@ def _note_withdrawn(warehouse: Warehouse, leaving: str) -> None:
 def delete_events(warehouse: Warehouse, condition: str) -> dict[str, int]:
     """Delete events and duplicates for good, and the identifiers and kinds that only they had; returns the numbers.
 
-    The ledger counts them as refused.
+    The ledger counts them as refused. An event of which another duplicate stays is from then on what that one tells.
     """
     counts = {}
     for table in ("staged_events", "duplicates"):
@@ -128,6 +136,8 @@ def delete_events(warehouse: Warehouse, condition: str) -> dict[str, int]:
             where f.file_no = n.file_no"""
         )
     _note_withdrawn(warehouse, "leaving_staged_events")
+    list_deliveries(warehouse)
+    _let_heirs_tell(warehouse, "leaving_staged_events")
     orphaned = """identity_key in (
                 select identity_key from leaving_staged_events union select identity_key from leaving_duplicates)
             and identity_key not in (select identity_key from store.main.staged_events where identity_key is not null)
