@@ -10,9 +10,9 @@ from typing import Any
 from journey_mining.config import load_config
 from journey_mining.errors import JourneyMiningError, QueryError
 from journey_mining.notification import read_last_run
-from journey_mining.publication import DATABASE, Home, make_folders
+from journey_mining.publication import DATABASE, Home, locked
 from journey_mining.sources.keys import add_key, load_pads, read_keys
-from journey_mining.warehouse import Connection, quoted, reading
+from journey_mining.warehouse import Connection, clear_errors, quoted, reading
 
 _SHOWN_EVENTS = 200
 
@@ -102,11 +102,12 @@ def list_keys(config_path: Path, with_new: bool) -> list[dict[str, Any]]:
     """
     config = load_config(config_path)
     home = Home(config.home_dir)
-    make_folders(home)
     if with_new:
-        add_key(home.private)
-    known = read_keys(home.private)
-    active = load_pads(home.private, config.identity.key_id).key_id if known else None
+        with locked(home, "a new key"), clear_errors("making a key"):
+            add_key(home.private)
+    with clear_errors("reading the keys"):
+        known = read_keys(home.private)
+        active = load_pads(home.private, config.identity.key_id).key_id if known else None
     store = home.store_of(home.current_name() or "")
     used: list[str] = []
     if store.is_file():

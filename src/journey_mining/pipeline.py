@@ -32,6 +32,7 @@ from journey_mining.run_records import (
 )
 from journey_mining.runs import Counts, RunContext, Step, open_run
 from journey_mining.sources.changes import begin_changes, end_changes, recount_files, settle_changes
+from journey_mining.sources.erased import horizon_us
 from journey_mining.sources.ledger import read_sources
 from journey_mining.touchpoints import match_rules
 from journey_mining.upkeep import rewrite_files
@@ -42,6 +43,7 @@ def read_exports(context: RunContext) -> Counts:
     """Read new and changed files into the store, and settle the cutoff."""
     begin_changes(context.warehouse)
     _forget_persons(context)
+    refusing_us = horizon_us(context.warehouse, context.config.retention_us)
     totals = read_sources(
         context.warehouse, context.config, context.pads, context.retried_sources, context.reads_again
     )
@@ -54,13 +56,22 @@ def read_exports(context: RunContext) -> Counts:
         )
     )
     if events == 0:
-        raise _no_events(context)
+        raise _no_events(context, refusing_us)
     _plan_renewal(context)
     return {**totals, **expired, "events": events, "cutoff": context.cutoff_at.isoformat()}
 
 
-def _no_events(context: RunContext) -> SourceError:
-    """What became of the records instead; a retention that may have taken them is named."""
+def _no_events(context: RunContext, refusing_us: int) -> SourceError:
+    """What became of the records instead; a retention that may have taken them is named, and an erasure.
+
+    `refusing_us`: the time before which nothing was read, of the run before.
+    """
+    if context.requests:
+        return SourceError(
+            "Nobody would be left without the persons who are to be forgotten; nothing was published.",
+            found=f"{len(context.requests)} requests",
+            fix="delete the exports and the home folder, which hold nobody else",
+        )
     files = context.warehouse.rows(
         "select path, status from files where status <> 'read' order by path limit 5"
     )
@@ -73,13 +84,15 @@ def _no_events(context: RunContext) -> SourceError:
     refused = context.warehouse.value("select sum(refused_count) from files")
     if context.config.retention is not None and refused:
         horizon = context.warehouse.value(
-            "select strftime(make_timestamp(horizon_us), '%Y-%m-%d %H:%M') from retention"
+            "select strftime(make_timestamp(greatest(horizon_us, $h)), '%Y-%m-%d %H:%M') from retention",
+            {"h": refusing_us},
         )
         found.append(f"{refused} records refused, as all before {horizon} UTC are (the retention)")
         return SourceError(
             f"There is no event {upto} that the retention of {context.config.retention} leaves; nothing was published.",
             found="; ".join(found),
-            fix="give a later --cutoff or a longer `retention:`; see what is read with: journey-mining check",
+            fix="give a later --cutoff or a longer `retention:`, or where a wrong time was corrected: journey-mining run "
+            "--rebuild; see what is read with: journey-mining check",
         )
     return SourceError(
         f"There is no event {upto}; nothing was published.",

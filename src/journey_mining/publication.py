@@ -237,7 +237,7 @@ def _clone(source: Path, target: Path) -> None:
 
 
 def remove_leftovers(home: Home) -> None:
-    """Remove what killed runs left: working copies, stores and snapshots that were never published."""
+    """Remove what killed runs left: working copies, stores and snapshots that were never published, halves of files."""
     shutil.rmtree(home.working, ignore_errors=True)
     published = _published_names(home)
     for path in home.snapshots.iterdir():
@@ -246,7 +246,7 @@ def remove_leftovers(home: Home) -> None:
     for path in home.private.glob("*.duckdb*"):
         if path.name.removesuffix(".wal").removesuffix(".duckdb") not in published:
             path.unlink()
-    for path in home.root.glob(".current-*"):
+    for path in (*home.root.glob(".current-*"), *home.private.glob("*.new")):
         path.unlink()
 
 

@@ -302,7 +302,9 @@ def load_macros(connection: Connection) -> None:
 
 def open_readonly(path: Path) -> Connection:
     """A read-only connection on a published file; raises an error a user can act on."""
-    if not path.is_file():
+    with clear_errors(f"opening {path}"):
+        is_there = path.is_file()
+    if not is_there:
         raise JourneyMiningError(
             f"{path} does not exist.", fix="publish a snapshot first: journey-mining run"
         )
@@ -321,7 +323,7 @@ def reading(path: Path) -> Iterator[Connection]:
         try:
             yield connection
         except duckdb.Error as error:
-            if not tells_damage(error):
+            if not tells_damage(error) and not isinstance(error, duckdb.IOException):
                 raise
             raise unreadable(path, "read", error) from error
 

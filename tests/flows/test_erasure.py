@@ -240,6 +240,15 @@ def test_nobody_is_forgotten_by_mistake(config: Path) -> None:
     assert ask(config, "select refused_count from source_files where path = 'crm/2.csv'") == [(1,)]
 
 
+def test_who_would_be_the_last_is_said(config: Path) -> None:
+    """Without anybody left there is nothing to publish, which is told as such."""
+    everybody = config.parent / "everybody.csv"
+    everybody.write_text("kind,value\nuser_id,anna-7\nuser_id,ben-8\n")
+    refused = CliRunner().invoke(main, ["forget", "--config", str(config), "--file", str(everybody)])
+    assert refused.exit_code == 3
+    assert "Nobody would be left without the persons who are to be forgotten" in refused.output
+
+
 def test_requests_come_from_a_file(config: Path, tmp_path: Path) -> None:
     """A CSV of kind and value; one that lacks them is an error that names the line."""
     file = tmp_path / "requests.csv"

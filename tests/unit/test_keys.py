@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from journey_mining.cli import main
 from journey_mining.errors import ConfigError
+from journey_mining.publication import Home, locked
 from journey_mining.sources.keys import KEY_VARIABLE, add_key, key_id_of, load_pads, pads_of, read_keys
 
 OLD, NEW = b"o" * 32, b"n" * 32
@@ -108,6 +109,19 @@ def test_after_a_rotation_everything_is_read_again(config: Path) -> None:
     config.write_text(config.read_text() + f"identity: {{key_id: '{old['key_id']}'}}\n")
     assert call(config, "run").exit_code == 0
     assert customers(config) == before
+
+
+def test_a_key_is_made_by_one_at_a_time(config: Path) -> None:
+    """While a run is at work, or another makes a key, none is lost: the command is refused and names the holder."""
+    home = Home(config.parent / "journeys")
+    with locked(home, "a run"):
+        refused = call(config, "key", "--new")
+    assert refused.exit_code == 6
+    (home.private / "key.new").write_text("half")
+    assert len(json.loads(call(config, "key", "--new", "--json").stdout)) == 1
+    (home.private / "key.new").write_text("half")
+    assert call(config, "run").exit_code == 0
+    assert not list(home.private.glob("*.new"))
 
 
 def test_no_command_shows_a_key(config: Path) -> None:

@@ -6,7 +6,8 @@ import itertools
 import json
 import re
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pandas as pd
 import pytest
@@ -14,7 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from journey_mining.pipeline import run_all
+from journey_mining.report.funnel import RATES, mask_funnel
+from journey_mining.report.pain_points import build_pain_points
 from journey_mining.report.suppression import mask_figures, suppress_transitions
+from journey_mining.report.touchpoints import build_touchpoints
 
 LEAST = 5
 counts = st.one_of(st.integers(0, 9), st.integers(0, 200))
@@ -179,3 +183,67 @@ def test_the_page_agrees_with_run_json(published: Path) -> None:
     assert "journey count" not in text
     assert "customer count" in text
     assert "1.2" not in re.findall(r"<dt>Still open</dt><dd>([^<]*)</dd>", text)[0]
+
+
+class Shown:
+    """What a section reads of a report's context: one answer, and what is hidden elsewhere."""
+
+    min_cell = LEAST
+    hidden_transitions: frozenset[tuple[str, str]] = frozenset()
+    figures = {"customers": 500}  # noqa: RUF012 - read only
+
+    def __init__(self, *rows: dict[str, Any]) -> None:
+        self.rows = list(rows)
+
+    def answer(self, name: str) -> SimpleNamespace:
+        """The rows; a total where a total is asked for."""
+        rows = [{"touchpoint_count": len(self.rows)}] if name.endswith("_total") else self.rows
+        return SimpleNamespace(rows=rows, sql="")
+
+    def hue(self, channel: str) -> int:
+        """Any colour."""
+        return 0
+
+
+def test_what_is_at_stake_does_not_tell_how_few_converted() -> None:
+    """47 customers x 80.2 % without, less 35.7 at stake, would be the 2 who converted."""
+    hidden = {
+        "finding": "pain point", "kind": "error", "signal": "payment error", "customers": 47, "conversion_with": 2 / 47,
+        "conversion_without": 0.802, "difference": 0.7594, "low": 0.6, "high": 0.85, "at_stake": 35.7, "at_stake_low": 28.2,
+        "at_stake_high": 40.0,
+    }  # fmt: skip
+    shown = {
+        **hidden,
+        "signal": "slow page",
+        "customers": 400,
+        "conversion_with": 0.5,
+        "conversion_without": 0.6,
+    }
+    section = build_pain_points(cast(Any, Shown(hidden, shown)))
+    row, other = section["chart"].rows
+    numbers = {key for key in row if key not in ("finding", "kind", "signal") and row[key] is not None}
+    assert numbers == {"customers", "at_stake"}
+    assert other == shown
+    assert [bar["signal"] for bar in section["bars"]] == ["slow page"]
+    assert section["sentence"] == "47 customers met \u201cpayment error\u201d: 35.7 conversions at stake"
+
+
+@pytest.mark.parametrize(
+    ("converted", "is_shown"), [(0, True), (2, False), (5, True), (43, False), (47, True)]
+)
+def test_a_rate_after_a_touchpoint_does_not_tell_a_few(converted: int, is_shown: bool) -> None:
+    row = {
+        "touchpoint": "payment error", "channel": "web", "step_count": 47, "customer_count": 47, "entries": 0, "exits": 0,
+        "exit_rate": 0.0, "conversion_after": converted / 47,
+    }  # fmt: skip
+    found = build_touchpoints(cast(Any, Shown(row)))["chart"].rows[0]["conversion_after"]
+    assert found == (converted / 47 if is_shown else None)
+
+
+def test_who_skipped_a_stage_does_not_tell_the_few_who_were_there() -> None:
+    row = {
+        "unit": "customers", "stage": "consideration", "entered": 78, "converted": 40, "dropped_off": 38, "open": 0,
+        "skipped": 75, "median_seconds": 1.0, **dict.fromkeys(RATES, 0.5),
+    }  # fmt: skip
+    masked = mask_funnel([row, {**row, "stage": "purchase", "skipped": 60}], LEAST)["customers"]
+    assert [one["skipped"] for one in masked] == [None, 60]
