@@ -6,9 +6,7 @@ import os
 import re
 import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +14,7 @@ import click
 
 from journey_mining.errors import JourneyMiningError
 from journey_mining.printing import print_csv, print_json, print_table, showable
+from journey_mining.stopping import stopping
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _CONFIG = click.option(
@@ -46,38 +45,14 @@ class _Group(click.Group):
     def _invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
+        except click.exceptions.Exit:
+            raise
         except RuntimeError as error:
             from journey_mining.warehouse import is_interruption
 
             if not is_interruption(error):
                 raise
             raise KeyboardInterrupt from error
-
-
-@contextmanager
-def _stopping() -> Iterator[None]:
-    """Let a run that a service manager ends be told of, and cleared away, as one that Ctrl-C ends.
-
-    A second signal does not break off what the first one began; a third does.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    received: list[int] = []
-
-    def stop(number: int, _: object) -> None:
-        received.append(number)
-        if len(received) != 2:
-            raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(received[0] if received else signal.SIGINT) from error
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 class _Query(click.Command):
@@ -157,7 +132,7 @@ def run(config_path: Path, cutoff: str | None, rebuild: bool, engine: str, as_js
     from journey_mining.pipeline import run_all
     from journey_mining.progress import step_teller
 
-    with _stopping(), step_teller(quiet=as_json) as tell:
+    with stopping(), step_teller(quiet=as_json) as tell:
         context = run_all(config_path, cutoff, rebuild, tell)
     current = context.home.current
     if as_json:
@@ -205,7 +180,7 @@ def forget(
     requests = [*requests_of(given, others), *(read_requests(file) if file else ())]
     if not requests:
         raise click.UsageError("Name the person: --email, --phone, --user-id, --identifier or --file.")
-    with _stopping(), step_teller(quiet=as_json) as tell:
+    with stopping(), step_teller(quiet=as_json) as tell:
         _, receipt = forget_all(config_path, requests, tell)
     if as_json:
         print_json(receipt)
@@ -342,7 +317,7 @@ def quarantine(
         from journey_mining.pipeline import run_all
         from journey_mining.progress import step_teller
 
-        with _stopping(), step_teller(quiet=as_json) as tell:
+        with stopping(), step_teller(quiet=as_json) as tell:
             run_all(config_path, tell=tell, retry_quarantine=[source] if source else True)
     rows = list_quarantine(config_path, source, limit, raw)
     if as_json:
