@@ -1,4 +1,4 @@
-"""The early checkpoint: it writes the files where it can, and leaves it to closing them where somebody else writes."""
+"""The working copy: written early where it can be, and interrupted as what it runs is."""
 
 from __future__ import annotations
 
@@ -9,8 +9,15 @@ from typing import cast
 import duckdb
 import pytest
 
+from journey_mining.errors import ModelError
 from journey_mining.sources.load import register_functions
-from journey_mining.warehouse import Connection, Warehouse, checkpoint_early, open_warehouse
+from journey_mining.warehouse import (
+    Connection,
+    Warehouse,
+    checkpoint_early,
+    keeping_interrupts,
+    open_warehouse,
+)
 
 
 @pytest.fixture
@@ -67,3 +74,30 @@ def test_it_is_given_up_where_it_is_always_obstructed(warehouse: Warehouse, tmp_
     checkpoint_early(cast(Connection, Obstructed()))
     warehouse.close()
     assert count_numbers(tmp_path / "published.duckdb", tmp_path) == 10
+
+
+def test_a_signal_within_a_function_that_a_query_calls_is_an_interruption() -> None:
+    """DuckDB makes an error of its own of it, and a model or preset would be named as failed."""
+
+    def press(number: int) -> int:
+        raise KeyboardInterrupt
+
+    def build(connection: Connection) -> None:
+        try:
+            connection.execute("select press(range) from range(3)").fetchall()
+        except duckdb.Error as error:
+            raise ModelError("The model failed.") from error
+
+    with duckdb.connect() as connection:
+        connection.create_function("press", press, ["bigint"], "bigint")
+        with pytest.raises(KeyboardInterrupt), keeping_interrupts():
+            build(connection)
+
+
+@pytest.mark.parametrize(
+    "error", [ModelError("The model failed."), RuntimeError("another"), duckdb.Error("x")]
+)
+def test_other_errors_are_none(error: Exception) -> None:
+    """They are raised as they are."""
+    with pytest.raises(type(error)), keeping_interrupts():
+        raise error
