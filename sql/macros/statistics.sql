@@ -1,5 +1,6 @@
 -- Statistics of rows. Rates: the Wilson score interval (Wilson 1927), two-sided 95 %; NULL without anything to rate.
 
+-- Above a limit by more than the rounding of what computed it: what lies at the limit does not exceed it.
 create or replace temp macro exceeds(number, bound) as number > bound + 1e-9 * greatest(1, abs(bound));
 
 create or replace temp macro rate(part, whole) as part / nullif(cast(whole as double), 0);

@@ -35,10 +35,8 @@ class TouchedTables:
         model = find_models("core")[name]
         column = str(model.renewed).removeprefix("by ")
         for table, condition in narrowed.items():
-            columns = [
-                f'"{column}"' for column in self._columns_of(f"store.main.{table}") if model.mentions(column)
-            ]
-            self._shadow(table, f"select {', '.join(columns)} from store.main.{table} {condition}")
+            needed = [f'"{one}"' for one in self._columns_of(f"store.main.{table}") if model.mentions(one)]
+            self._shadow(table, f"select {', '.join(needed)} from store.main.{table} {condition}")
         self._create(f"renewed_{name}", model.sql, model, f"where {self._among(column, touched)}")
         self._drop(narrowed)
         self._delete(qualified(model), column, touched)
