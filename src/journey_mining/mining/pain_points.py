@@ -177,11 +177,17 @@ def _match(trials: pd.DataFrame, ways: pd.DataFrame, rules: PainRules) -> pd.Dat
     goals = set(ways.loc[ways["is_goal"], "touchpoint"])
     common = goals | set(ways.loc[ways["way_share"] >= rules.way_share, "touchpoint"])
     after = set(ways.loc[ways["is_after_goal"], "touchpoint"])
-    last = trials["signal"].str.split(" → ").str[-1]
+    asked = trials.loc[trials["kind"] == "wait", "place"].unique()
+    asked = {str(place).rsplit(", ", maxsplit=1)[0] for place in asked}
+    # Few signals have many trials, so that each is looked at once.
+    number = trials.groupby(["kind", "signal"], sort=False).ngroup().to_numpy()
+    named = trials[["kind", "signal"]].drop_duplicates(ignore_index=True)
+    lasts = named["signal"].str.split(" → ").str[-1]
+    last = pd.Series(lasts.to_numpy()[number], index=trials.index)
     is_choice = trials["kind"].isin(["touchpoint", "transition"])
-    happens = last.isin(rules.obstacles) | last.map(lambda name: bool(_ERROR.search(name)))
-    asked = trials.loc[trials["kind"] == "wait", "place"].astype(str).str.rsplit(", ", n=1).str[0]
-    is_no_candidate = _is_no_candidate(trials, common, goals, after, set(asked))
+    names_error = lasts.map(lambda name: bool(_ERROR.search(name))).to_numpy(dtype=bool)
+    happens = last.isin(rules.obstacles) | names_error[number]
+    is_no_candidate = _is_no_candidate(named, common, goals, after, asked)[number]
     is_candidate = (trials["signal"] != OTHER) & ~is_no_candidate
     chosen = is_candidate & is_choice & ~happens
     everybody = _compare(trials[is_candidate & ~chosen], trials)
@@ -199,7 +205,7 @@ def _names(found: pd.DataFrame) -> pd.Index[Any]:
 
 
 def _is_no_candidate(
-    cells: pd.DataFrame, common: set[str], goals: set[str], after: set[str], asked: set[str]
+    signals: pd.DataFrame, common: set[str], goals: set[str], after: set[str], asked: set[str]
 ) -> FlagArray:
     """Whether a signal is a part of the way (a goal, or what most converted journeys came by) or of another errand.
 
@@ -207,7 +213,7 @@ def _is_no_candidate(
     repeated it is a candidate only where customers ask the company something.
     """
     answers = []
-    for kind, signal in zip(cells["kind"], cells["signal"], strict=True):
+    for kind, signal in zip(signals["kind"], signals["signal"], strict=True):
         names = str(signal).split(" → ")
         if kind in ("touchpoint", "transition"):
             answers.append(names[-1] in common | after)
