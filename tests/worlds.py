@@ -200,8 +200,9 @@ class Lab:
             audit_results,
         ):
             step(context)
-        # Trials are handed on to the next night; attribution depends on nothing else than the tables.
+        # What estimates are made of is handed on to the next night.
         context.beside.finish("pain_points")
+        self.credited = context.beside.finish("attribution").to_csv()
         context.beside.stop()
         self.renewed = len(context.renewal.kept) if context.renewal else 0
         return self

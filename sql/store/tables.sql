@@ -149,3 +149,10 @@ create table if not exists store.main.retention (
     retention_us bigint not null,
     horizon_us bigint not null
 );
+
+-- What kept figures were asked by: the next run asks it of what the customers whom it touches had, and of what they have.
+create table if not exists store.main.asked_queries (
+    name varchar not null,
+    query varchar not null,
+    basis varchar not null
+);

@@ -8,8 +8,10 @@ import pandas as pd
 
 from journey_mining.analysis.log import EventLog
 from journey_mining.beside import Beside
-from journey_mining.mining.crediting import ask_credit, credit_log
+from journey_mining.credit_sums import PATHS, PathChange, keep_sums
+from journey_mining.mining.crediting import answer_sums, ask_credit
 from journey_mining.mining.pain_points import PainRules, find_pain_points
+from journey_mining.renewal import Renewal
 from journey_mining.trials import keep_trials
 from journey_mining.warehouse import Connection, Warehouse
 
@@ -60,17 +62,24 @@ PURPOSES = {
 """What each table is."""
 
 
-def begin_evidence(beside: Beside, settings: Settings, min_cell: int, renews: bool = False) -> None:
-    """Start both estimates from the tables that are there; with `renews`, trials of most customers stay as they are."""
+def begin_evidence(beside: Beside, settings: Settings, min_cell: int, renewal: Renewal | None = None) -> None:
+    """Start both estimates from the tables that are there; with a renewal, what most customers give is kept."""
     rules = PainRules(min_customers=max(20, min_cell))
     question = ask_credit(model="all", bootstrap=DRAWS)
-    ask_trials = partial(keep_trials, renews=renews)
+    ask_trials = partial(keep_trials, renews=renewal is not None)
 
     def find(connection: Connection) -> pd.DataFrame:
         return find_pain_points(_log(connection, settings), rules=rules, ask_trials=ask_trials)[0]
 
     beside.start("pain_points", find)
-    beside.start("attribution", lambda connection: credit_log(_log(connection, settings), question)[0])
+    change = None
+    if renewal is not None and PATHS in renewal.asked:
+        change = PathChange(renewal.had[PATHS], renewal.have[PATHS])
+
+    def credit(connection: Connection) -> pd.DataFrame:
+        return answer_sums(keep_sums(_log(connection, settings), question, change), question)
+
+    beside.start("attribution", credit)
 
 
 def publish_evidence(beside: Beside, warehouse: Warehouse) -> dict[str, int]:

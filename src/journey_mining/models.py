@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -61,12 +61,12 @@ class Model:
     """staging, core, marts or audits: the folder."""
     sql: str
     """The bare select, with its header."""
-    purpose: str
-    grain: tuple[str, ...]
+    purpose: str = ""
+    grain: tuple[str, ...] = ()
     """Columns that identify a row; empty when the header has no grain line."""
-    columns: dict[str, str]
+    columns: dict[str, str] = field(default_factory=dict)
     """Column -> meaning and unit."""
-    kept: str
+    kept: str = "run"
     """published: in the analysts' file; private: in the private store; run: only while a run lasts;
     batch: only while files are read."""
 

@@ -243,9 +243,7 @@ def derive_journeys(context: RunContext) -> Counts:
     if context.renewal is not None:
         before_us = context.renewal.cutoff_before_us
         list_retried(context.warehouse, follow_us(settings), before_us, context.cutoff_us)
-    begin_evidence(
-        context.beside, settings, context.config.report.min_cell, renews=context.renewal is not None
-    )
+    begin_evidence(context.beside, settings, context.config.report.min_cell, context.renewal)
     return counts
 
 

@@ -12,7 +12,9 @@ touched part alone stands before each table that they read.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import pyarrow as pa
 
 from journey_mining.identity import contract_links
 from journey_mining.models import Model, find_models
@@ -53,6 +55,12 @@ class Renewal(TouchedTables):
     """Horizon of the tables that are there."""
     has_ownerless: bool = False
     """Whether events have changed that belong to nobody, now or before."""
+    asked: dict[str, Model] = field(default_factory=dict)
+    """Queries over customers' tables that the store keeps, by name."""
+    had: dict[str, pa.Table] = field(default_factory=dict)
+    """Their answers about what the touched customers had."""
+    have: dict[str, pa.Table] = field(default_factory=dict)
+    """Their answers about what they have."""
 
     # What has changed.
 
@@ -228,12 +236,15 @@ class Renewal(TouchedTables):
         return bool(count <= MOST_TOUCHED * self.warehouse.value("select count(*) from staged_events"))
 
     def subtract(self) -> None:
-        """Count what the touched customers had, for every model by sums."""
+        """Count what the touched customers had, for every model by sums, and answer what is asked of it."""
+        rows = self.warehouse.rows("select name, query from store.main.asked_queries order by name")
+        self.asked = {row["name"]: Model(row["name"], "asked", row["query"]) for row in rows}
         sums = self._models(SUMS)
-        read = {name for model in sums for name in model.reads}
+        readers = [*sums, *self.asked.values()]
+        read = {name for model in readers for name in model.reads}
         before = [model for model in self._models(CUSTOMER) if model.name in read]
         for model in before:
-            listed = ", ".join(self._needed_columns(model, sums))
+            listed = ", ".join(self._needed_columns(model, readers))
             parts = [
                 f"select {listed} from {qualified(model)} semi join touched_customers using (customer_id)"
             ]
@@ -242,11 +253,18 @@ class Renewal(TouchedTables):
             self._shadow(model.name, " union all ".join(parts))
         for model in sums:
             self._create(f"minus_{model.name}", model.sql, model)
+        self.had = self._answer()
         for model in before:
             if model.follows:
                 self._drop([f"{model.name}_before"])
                 self._rename(model.name, f"{model.name}_before")
         self._drop(model.name for model in before)
+
+    def _answer(self) -> dict[str, pa.Table]:
+        """What is asked, of the tables of touched customers that stand before the others."""
+        return {
+            name: self.warehouse.connection.sql(one.sql).to_arrow_table() for name, one in self.asked.items()
+        }
 
     def _needed_columns(self, model: Model, sums: Iterable[Model]) -> list[str]:
         """The columns that the counts read; of a model that follows another, what any reader or the comparison needs."""
@@ -286,6 +304,8 @@ class Renewal(TouchedTables):
             self._create(model.name, model.sql, model)
             if model.kept != "run":
                 counts[model.name] = self._replace(model)
+        if layer == "core":
+            self.have = self._answer()
         self._finish_replacing()
         return counts
 

@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 )
 
 from journey_mining.analysis.passages import write_cells
+from journey_mining.credit_sums import SUMS
 from journey_mining.erasure import ErasureRequest
 from journey_mining.errors import AuditError
 from journey_mining.renewal import Renewal
@@ -185,7 +186,7 @@ class Nights(RuleBasedStateMachine):
 
 
 def content(lab: Lab) -> dict[str, list[Any]]:
-    """The rows of every published table but those that tell of runs, in an order of their own; and the kept trials."""
+    """The rows of every published table but those that tell of runs, in an order of their own; and what estimates keep."""
     names = [row["table_name"] for row in lab.rows("from duckdb_tables() where database_name = 'published'")]
     published = {
         name: lab.warehouse.execute(
@@ -194,7 +195,12 @@ def content(lab: Lab) -> dict[str, list[Any]]:
         for name in sorted(set(names) - UNCOMPARED)
     }
     places = [str(number) for number in range(20)]
-    return {**published, "trials": lab.warehouse.execute(write_cells(places, TRIALS, LABELS)).fetchall()}
+    return {
+        **published,
+        "trials": lab.warehouse.execute(write_cells(places, TRIALS, LABELS)).fetchall(),
+        "credit_sums": lab.warehouse.execute(f"select * from {SUMS} order by all").fetchall(),
+        "attribution": lab.credited.splitlines(),
+    }
 
 
 @pytest.fixture

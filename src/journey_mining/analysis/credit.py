@@ -14,7 +14,7 @@ GROUPS = 1_000
 _ALIASES = {"campaign": "campaign_name"}
 
 
-def write_credit(log: EventLog, by: str, lookback_us: int | None) -> str:
+def write_credit(log: EventLog, by: str, lookback_us: int | None, is_grouped: bool | None = None) -> str:
     """The query of the contacts on the way to the goal by a column of the events, a row each, in the order of paths.
 
     Columns: journey_number (ascending from 1), customer_id, is_converted, worth, goal_us (NULL where lost), label,
@@ -24,7 +24,7 @@ def write_credit(log: EventLog, by: str, lookback_us: int | None) -> str:
     (a run of steps of a stage). Contacts count up to the journey's first goal, that event's own included unless it
     is a touchpoint or stage that is credited. Lost journeys are those that expired without the goal (where journeys
     never expire: that have not reached it). Bootstraps draw customers, or above 10,000 customers 1,000 random groups
-    of them; customer_id is the id, or the number of the group.
+    of them; customer_id is the id, or the number of the group. `is_grouped` says which, whatever their number.
     """
     source = (
         _channel_contacts(log)
@@ -34,7 +34,8 @@ def write_credit(log: EventLog, by: str, lookback_us: int | None) -> str:
         else _event_contacts(log, by)
     )
     recent = "" if lookback_us is None else f" and o.end_us - c.contact_us <= {lookback_us}"
-    return f"""with {_outcomes(log)},
+    log.require("journeys")
+    return f"""with {_outcomes(log, are_many(log) if is_grouped is None else is_grouped)},
 
 contacts as (
 {source}
@@ -58,14 +59,17 @@ def credited_column(by: str) -> str:
     return _ALIASES.get(by, by)
 
 
-def _outcomes(log: EventLog) -> str:
-    log.require("journeys")
+def are_many(log: EventLog) -> bool:
+    """Whether there are so many customers that groups of them are drawn."""
+    return int(log.value("select count(distinct customer_id) from journeys") or 0) > GROUPED_FROM
+
+
+def _outcomes(log: EventLog, is_grouped: bool) -> str:
     never = log.settings.get("expiry_seconds") is None
-    customers = int(log.value("select count(distinct customer_id) from journeys") or 0)
     group = (
-        "cast(customer_id as varchar)"
-        if customers <= GROUPED_FROM
-        else f"cast(hash(cast(customer_id as varchar)) % {GROUPS} as integer)"
+        f"cast(hash(cast(customer_id as varchar)) % {GROUPS} as integer)"
+        if is_grouped
+        else "cast(customer_id as varchar)"
     )
     return f"""grouped as (
     select *, {group} as group_id

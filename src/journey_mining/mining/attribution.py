@@ -1,7 +1,7 @@
 """Attribution: which share of the conversions each channel is credited with, by nine rules and models.
 
-A method describes paths by totals (a credit a channel, moves of a chain, sets of channels) and turns totals into shares,
-so that one bootstrap over customers serves all of them. A share is a convention about credit, never an effect.
+A method describes paths by totals (path_sums: a credit a channel, moves of a chain, sets of channels) and turns totals into
+shares, so that one bootstrap over customers serves all of them. A share is a convention about credit, never an effect.
 """
 
 from __future__ import annotations
@@ -10,77 +10,40 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from itertools import compress
-from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
-from scipy import sparse
 from scipy.special import comb
 
 from journey_mining.errors import MiningError
-from journey_mining.mining.markov import MAX_ORDER
+from journey_mining.mining.path_sums import (
+    METHODS,
+    AttributionRules,
+    Method,
+    PathSums,
+    Tally,
+    Unavailable,
+    join_value,
+    sum_paths,
+)
 from journey_mining.mining.paths import Paths, read_paths
 from journey_mining.mining.removal import MoveSpace
-from journey_mining.mining.statistics import FloatArray, Resampling, bootstrap_interval, sum_by_customer
+from journey_mining.mining.statistics import FloatArray, bootstrap_interval
 
 Combine = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 Worth = Callable[[frozenset[str]], float]
-Method = Literal[
-    "first", "last", "last_non_direct", "linear", "time_decay", "position_based", "participation", "markov", "shapley"
-]  # fmt: skip
-METHODS: tuple[Method, ...] = get_args(Method)
 EXACT_PLAYERS = 12
 PERMUTATIONS = 500
-FIRST_SHARE = LAST_SHARE = 0.4
-
-
-class AttributionRules(BaseModel):
-    """The choices behind the methods, and the draws behind the intervals."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    repeats: Literal["keep", "collapse"] = "keep"
-    """Whether consecutive contacts through one channel count each, or once (at the time of the last)."""
-    direct: frozenset[str] = frozenset({"direct"})
-    """Channels, in any case of letters, that last_non_direct passes over."""
-    lookback_days: float = Field(30, gt=0)
-    """How far before the conversion last_non_direct looks, days; no limit for paths without times."""
-    half_life_days: float = Field(7, gt=0)
-    """Days after which a contact's weight has halved in time_decay."""
-    order: int = Field(1, ge=1, le=MAX_ORDER)
-    """How many contacts a state of the Markov chain remembers."""
-    shares_of: Literal["conversions", "value"] = "conversions"
-    """What share, low and high are of; the models share value as they share conversions."""
-    game: Literal["conversions", "rate"] = "conversions"
-    """What a set of channels is worth in shapley, of the paths within it: conversions, or conversions a path."""
-    resampling: Resampling = Resampling()
-    """The bootstrap over customers."""
-
-
-@dataclass(frozen=True)
-class Unavailable:
-    """The answer of a method that the data cannot give."""
-
-    reason: str
-
-    def __str__(self) -> str:
-        return f"unavailable, because {self.reason}"
-
-
 Answer = pd.DataFrame | Unavailable
 
 
 @dataclass(frozen=True, eq=False)
-class _Design:
-    """What one conversion (or loss) of each path adds to the totals, and what shares follow from totals."""
+class _Sharing:
+    """What shares follow from the totals of a method's columns (draws x columns), and what else is told."""
 
-    converted: Any
-    lost: Any
     share: Callable[[FloatArray], FloatArray]
     extra: Callable[[FloatArray], dict[str, FloatArray]] = lambda totals: {}
-    carries_value: bool = False
 
 
 def attribute(paths: pd.DataFrame, method: Method, rules: AttributionRules | None = None) -> Answer:
@@ -108,49 +71,38 @@ def attribute_each(
 
 def attribute_paths(read: Paths, methods: Iterable[Method], rules: AttributionRules) -> dict[Method, Answer]:
     """The answers of several methods for paths that were read."""
-    return {method: _answer(read, method, rules) for method in methods}
+    wanted = list(methods)
+    if unknown := [method for method in wanted if method not in METHODS]:
+        raise MiningError("There is no such method.", found=str(unknown[0]), expected=", ".join(METHODS))
+    return attribute_sums(sum_paths(read, wanted, rules), rules)
 
 
-def _answer(read: Paths, method: Method, rules: AttributionRules) -> Answer:
-    if not read.conversions.sum():
+def attribute_sums(sums: PathSums, rules: AttributionRules) -> dict[Method, Answer]:
+    """The answers of the methods for which paths were summed up."""
+    return {method: _answer(sums, tally, method, rules) for method, tally in sums.tallies.items()}
+
+
+def _answer(sums: PathSums, tally: Tally | Unavailable, method: Method, rules: AttributionRules) -> Answer:
+    if not sums.conversions:
         return Unavailable("no path converts")
-    design = _build_design(read, method, rules)
-    if isinstance(design, Unavailable):
-        return design
-    weights = read.value if rules.shares_of == "value" and design.carries_value else read.conversions
-    if not weights.sum():
-        return Unavailable("no conversion has a value")
-    totals = np.asarray(weights @ design.converted + read.nulls @ design.lost)[None, :]
-    share = design.share(totals)[0]
+    if isinstance(tally, Unavailable):
+        return tally
+    sharing = _build_sharing(sums, tally, method, rules)
+    rows = tally.rows / tally.units
+    totals = np.asarray(tally.counts @ rows)[None, :]
+    share = sharing.share(totals)[0]
     if not np.isfinite(share).all():
         return Unavailable("no channel makes a difference to the conversions")
-    if read.customers is None and weights is read.value:
-        return Unavailable("an interval of value needs the customer of each path")
-    low, high = _draw_again(read, design, weights, rules.resampling)
-    columns = {"channel": read.channels, **_credit(read, design, share)}
-    return pd.DataFrame(columns | {"share": share, "low": low, "high": high} | design.extra(totals))
+    low, high = bootstrap_interval(rows, sharing.share, counts=tally.counts, plan=rules.resampling)
+    columns = {"channel": sums.channels, **_credit(sums, tally, share)}
+    return pd.DataFrame(columns | {"share": share, "low": low, "high": high} | sharing.extra(totals))
 
 
-def _draw_again(
-    read: Paths, design: _Design, weights: FloatArray, plan: Resampling
-) -> tuple[FloatArray, FloatArray]:
-    """The interval of each share: customers drawn again, or where they are not known conversions and losses."""
-    if read.customers is None:
-        rows, counts = sparse.vstack([design.converted, design.lost]), np.r_[weights, read.nulls]
-        return bootstrap_interval(rows, design.share, counts=counts, plan=plan)
-    by_customer = sum_by_customer(design.converted, weights, read.customers)
-    if design.lost.nnz:
-        by_customer = by_customer + sum_by_customer(design.lost, read.nulls, read.customers)
-    return bootstrap_interval(by_customer, design.share, plan=plan)
-
-
-def _credit(read: Paths, design: _Design, share: FloatArray) -> dict[str, FloatArray]:
+def _credit(sums: PathSums, tally: Tally, share: FloatArray) -> dict[str, FloatArray]:
     """Conversions and value of each channel: path by path, or for a model as it shares the conversions."""
-    if not design.carries_value:
-        return {"conversions": share * read.conversions.sum(), "value": share * read.value.sum()}
-    size = len(read.channels)
-    totals = {"conversions": read.conversions, "value": read.value}
-    return {name: np.asarray(weights @ design.converted)[:size] for name, weights in totals.items()}
+    if tally.conversions is None or tally.value is None:
+        return {"conversions": share * sums.conversions, "value": share * join_value(sums.value)}
+    return {"conversions": tally.conversions, "value": join_value(tally.value)}
 
 
 def attribute_by_all(paths: pd.DataFrame, rules: AttributionRules | None = None) -> dict[Method, Answer]:
@@ -194,100 +146,38 @@ def shapley_values(
     return pd.DataFrame({"value": values[0], "error": errors[0]}, index=pd.Index(names))
 
 
-def _build_design(read: Paths, method: Method, rules: AttributionRules) -> _Design | Unavailable:
-    """The totals and shares of a method; raises MiningError for one that there is not."""
+def _build_sharing(sums: PathSums, tally: Tally, method: Method, rules: AttributionRules) -> _Sharing:
     if method == "markov":
-        return _design_markov(read, rules)
+        return _share_removal(sums, tally, rules)
     if method == "shapley" and rules.game == "rate":
-        return _design_rate_game(read, rules)
-    if method not in METHODS:
-        raise MiningError("There is no such method.", found=str(method), expected=", ".join(METHODS))
-    if method == "time_decay":
-        of_converting = read.converting
-        timeless = np.isnan(of_converting.days[of_converting.starts])
-        if timeless.any():
-            return Unavailable(f"{timeless.sum()} of {len(timeless)} converting paths have no times")
-    return _design_credits(read, method, rules)
+        return _share_rate_game(sums, tally, rules)
+    exact = {"sampling_error": np.zeros(len(sums.channels))} if method == "shapley" else {}
+    return _Sharing(_share_credits, lambda totals: exact)
 
 
-def _design_credits(read: Paths, method: Method, rules: AttributionRules) -> _Design:
-    """Credit path by path. The last total is the conversions, of which shares are taken."""
-    size, contacts = len(read.channels), read.converting
-    # The contacts of a path one after the other, then its 1 for the total.
-    place = np.arange(len(contacts.path)) + contacts.path
-    columns = np.full(len(place) + len(contacts.lengths), size)
-    columns[place] = contacts.channel
-    weights = np.ones(len(columns))
-    weights[place] = _weigh_contacts(contacts, method, rules)
-    counts = np.zeros(len(read.conversions), dtype=np.int64)
-    counts[read.conversions > 0] = contacts.lengths + 1
-    shape = (len(counts), size + 1)
-    converted = sparse.csr_array((weights, columns, np.r_[0, np.cumsum(counts)]), shape=shape)
-
-    def share(totals: FloatArray) -> FloatArray:
-        return totals[:, :-1] / np.where(totals[:, -1:] > 0, totals[:, -1:], np.nan)
-
-    exact = {"sampling_error": np.zeros(size)} if method == "shapley" else {}
-    return _Design(converted, sparse.csr_array(shape), share, lambda totals: exact, carries_value=True)
+def _share_credits(totals: FloatArray) -> FloatArray:
+    """Of the last total, the conversions."""
+    return totals[:, :-1] / np.where(totals[:, -1:] > 0, totals[:, -1:], np.nan)
 
 
-def _weigh_contacts(contacts: Paths, method: str, rules: AttributionRules) -> FloatArray:
-    """The credit of each contact of the converting paths; sums to 1 a path (participation: to its number of channels).
-
-    Shapley's value of the conversions of paths within a set is an equal share for each channel of a path, whatever
-    their number (Zhao et al. 2018, eq. 8).
-    """
-    place, last = contacts.place, contacts.length - 1
-    if method in ("first", "last", "last_non_direct"):
-        chosen = _find_credited(contacts, method, rules)
-        return np.asarray(place == chosen, dtype=np.float64)
-    if method == "linear":
-        weights = np.ones(len(place))
-    elif method == "position_based":
-        inner = (1 - FIRST_SHARE - LAST_SHARE) / np.maximum(1, contacts.length - 2)
-        weights = np.where((place > 0) & (place < last), inner, 0.0)
-        weights += FIRST_SHARE * (place == 0) + LAST_SHARE * (place == last)
-    elif method == "time_decay":
-        weights = np.exp2(-(contacts.days - contacts.lowest(contacts.days)) / rules.half_life_days)
-    else:
-        weights = contacts.is_first.astype(np.float64)
-    return weights if method == "participation" else weights / contacts.total(weights)
-
-
-def _find_credited(contacts: Paths, method: str, rules: AttributionRules) -> FloatArray:
-    """The place of the contact that has it all; the last one where nothing within the lookback is not direct."""
-    last = (contacts.length - 1).astype(np.float64)
-    if method != "last_non_direct":
-        return np.zeros(len(last)) if method == "first" else last
-    direct = {channel.casefold() for channel in rules.direct}
-    is_direct = np.array([channel.casefold() in direct for channel in contacts.channels])[contacts.channel]
-    too_early = contacts.highest(np.where(contacts.days > rules.lookback_days, contacts.place, -1))
-    found = contacts.highest(np.where(~is_direct & (contacts.place > too_early), contacts.place, -1))
-    return np.where(found >= 0, found, last)
-
-
-def _design_markov(read: Paths, rules: AttributionRules) -> _Design:
-    """Moves as totals; shares are the removal effects, normalised."""
-    moves = read.count_moves(rules.order)
-    space = MoveSpace.build(moves.columns, rules.order, read.channels)
+def _share_removal(sums: PathSums, tally: Tally, rules: AttributionRules) -> _Sharing:
+    """The removal effects, normalised."""
+    moves = [(column[:-1], column[-1]) for column in tally.columns]
+    space = MoveSpace.build(moves, rules.order, sums.channels)
 
     def share(totals: FloatArray) -> FloatArray:
         effects = np.array([space.remove(row)[1] for row in totals])
-        sums = effects.sum(axis=1, keepdims=True)
-        return effects / np.where(sums > 0, sums, np.nan)
+        parts = effects.sum(axis=1, keepdims=True)
+        return effects / np.where(parts > 0, parts, np.nan)
 
-    return _Design(
-        moves.converted, moves.lost, share, lambda totals: {"removal_effect": space.remove(totals[0])[1]}
-    )
+    return _Sharing(share, lambda totals: {"removal_effect": space.remove(totals[0])[1]})
 
 
-def _design_rate_game(read: Paths, rules: AttributionRules) -> _Design:
-    """Sets of channels as totals, converted and lost; shares are Shapley values of the conversion rate."""
-    places, sets = pd.factorize(pd.Series(read.list_sets()))
-    rows, ones, shape = np.arange(len(places)), np.ones(len(places)), (len(places), 2 * len(sets))
-    converted, lost = (sparse.csr_array((ones, (rows, places + n)), shape=shape) for n in (0, len(sets)))
-    members = np.array([[channel in one for channel in range(len(read.channels))] for one in sets])
-    coalitions, combine = _plan_coalitions(len(read.channels), PERMUTATIONS, rules.resampling.seed)
+def _share_rate_game(sums: PathSums, tally: Tally, rules: AttributionRules) -> _Sharing:
+    """Shapley values of the conversion rate; the columns are sets of channels that converted, then those lost."""
+    sets = [column[1:] for column in tally.columns[: len(tally.columns) // 2]]
+    members = np.array([[channel in one for channel in sums.channels] for one in sets])
+    coalitions, combine = _plan_coalitions(len(sums.channels), PERMUTATIONS, rules.resampling.seed)
     within = (members.astype(float) @ ~coalitions.T == 0).astype(float)
 
     def solve(totals: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -297,7 +187,7 @@ def _design_rate_game(read: Paths, rules: AttributionRules) -> _Design:
         known = np.where(worth > 0, worth, np.nan)
         return values / known, errors / known
 
-    return _Design(converted, lost, lambda t: solve(t)[0], lambda t: {"sampling_error": solve(t)[1][0]})
+    return _Sharing(lambda t: solve(t)[0], lambda t: {"sampling_error": solve(t)[1][0]})
 
 
 def _plan_coalitions(count: int, permutations: int, seed: int) -> tuple[NDArray[np.bool_], Combine]:

@@ -14,15 +14,16 @@ from journey_mining.analysis.credit import write_credit
 from journey_mining.analysis.expressions import span_us
 from journey_mining.analysis.log import EventLog, nearest
 from journey_mining.errors import QueryError
-from journey_mining.mining.attribution import (
+from journey_mining.mining.attribution import Answer, attribute_sums
+from journey_mining.mining.markov import MAX_ORDER
+from journey_mining.mining.path_sums import (
     METHODS,
-    Answer,
     AttributionRules,
     Method,
+    PathSums,
     Unavailable,
-    attribute_paths,
+    sum_paths,
 )
-from journey_mining.mining.markov import MAX_ORDER
 from journey_mining.mining.paths import Paths
 from journey_mining.mining.statistics import Resampling
 from journey_mining.parameters import Parameters, check_asked
@@ -81,19 +82,23 @@ def credit_log(log: EventLog, question: CreditQuestion) -> tuple[pd.DataFrame, s
     methods = list_methods(question.model)
     lookback = None if question.lookback is None else span_us(question.lookback, "lookback")
     query = write_credit(log, question.by, lookback)
-    paths = gather_paths(log.read(query, repeated=["label"]))
-    answers = attribute_paths(paths, methods, question.rules())
-    has_interval = paths.customers is not None and len(np.unique(paths.customers)) > 1
-    parts = [_describe(answers[method], method, question.by, has_interval) for method in methods]
-    return pd.concat(parts, ignore_index=True), query
+    sums = sum_paths(gather_paths(log.read(query, repeated=["label"])), methods, question.rules())
+    return answer_sums(sums, question), query
+
+
+def answer_sums(sums: PathSums, question: CreditQuestion) -> pd.DataFrame:
+    """The answer of `credit_log` from the sums of the paths."""
+    answers = attribute_sums(sums, question.rules())
+    has_interval = sums.customers is not None and len(sums.customers) > 1
+    parts = [_describe(answer, method, question.by, has_interval) for method, answer in answers.items()]
+    return pd.concat(parts, ignore_index=True)
 
 
 def gather_paths(contacts: pd.DataFrame) -> Paths:
-    """The paths of analysis.credit's contacts: each journey one, converted or lost."""
+    """The paths of analysis.credit's contacts, of columns as `EventLog.read` gives them: each journey one, converted or lost."""
     number = contacts["journey_number"].to_numpy(dtype=np.int64)
     journeys = contacts[np.diff(number, prepend=0) > 0]
     channel, channels = pd.factorize(contacts["label"], sort=True)
-    customers, _ = pd.factorize(journeys["customer_id"], sort=True)
     is_converted = journeys["is_converted"].to_numpy(dtype=np.float64)
     ahead_us = (contacts["goal_us"] - contacts["contact_us"]).to_numpy(dtype=np.float64, na_value=np.nan)
     return Paths(
@@ -104,7 +109,7 @@ def gather_paths(contacts: pd.DataFrame) -> Paths:
         conversions=is_converted,
         nulls=1 - is_converted,
         value=journeys["worth"].to_numpy(dtype=np.float64),
-        customers=customers,
+        customers=journeys["customer_id"].to_numpy(),
     )
 
 

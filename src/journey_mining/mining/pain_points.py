@@ -177,8 +177,8 @@ def _match(trials: pd.DataFrame, ways: pd.DataFrame, rules: PainRules) -> pd.Dat
     goals = set(ways.loc[ways["is_goal"], "touchpoint"])
     common = goals | set(ways.loc[ways["way_share"] >= rules.way_share, "touchpoint"])
     after = set(ways.loc[ways["is_after_goal"], "touchpoint"])
-    asked = trials.loc[trials["kind"] == "wait", "place"].unique()
-    asked = {str(place).rsplit(", ", maxsplit=1)[0] for place in asked}
+    waits = trials.loc[trials["kind"] == "wait", "place"].unique()
+    asked = {str(place).rsplit(", ", maxsplit=1)[0] for place in waits}
     # Few signals have many trials, so that each is looked at once.
     number = trials.groupby(["kind", "signal"], sort=False).ngroup().to_numpy()
     named = trials[["kind", "signal"]].drop_duplicates(ignore_index=True)

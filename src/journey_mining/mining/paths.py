@@ -112,7 +112,7 @@ class Paths:
         return [tuple(one.tolist()) for one in np.split(channel, bounds)] if len(self.conversions) else []
 
     def count_moves(self, order: int) -> Moves:
-        """The moves of each path from each context of up to `order` contacts, the start and both ends among them."""
+        """The moves of each path from each context of up to `order` contacts, the start and both ends among them, sorted."""
         base, lengths = len(self.channels) + 2, self.lengths + 1
         row = np.repeat(np.arange(len(lengths)), lengths)
         walk = np.ones(len(row), dtype=np.int64)  # 0: before the start; 1: the start
@@ -128,12 +128,16 @@ class Paths:
         lost_column[ends] = len(codes) + np.arange(len(ends))
         names = [None, START, *self.channels]
         steps = [self._spell_move(code, base, order, names) for code in codes.tolist()]
-        columns = [(context, to or CONVERTED) for context, to in steps]
-        columns += [(steps[end][0], LOST) for end in ends]
+        spelled = [(context, to or CONVERTED) for context, to in steps]
+        spelled += [(steps[end][0], LOST) for end in ends]
+        columns = sorted(spelled, key=lambda move: (*move[0], move[1]))
+        settled = {move: number for number, move in enumerate(columns)}
+        rank = np.array([settled[move] for move in spelled], dtype=np.int64)
         shape, ones = (len(lengths), len(columns)), np.ones(len(row))
         bounds = np.r_[0, np.cumsum(lengths)]
         converted, lost = (
-            sparse.csr_array((ones, place, bounds), shape=shape) for place in (column, lost_column[column])
+            sparse.csr_array((ones, rank[place], bounds), shape=shape)
+            for place in (column, lost_column[column])
         )
         return Moves(columns, converted, lost)
 

@@ -340,7 +340,7 @@ def _estimate_mean(known: FloatArray) -> Estimate:
     return Estimate(float(known.mean()), float(low), float(high), len(known))
 
 
-def sum_by_customer(rows: Any, weights: FloatArray, customers: Sequence[Any] | NDArray[Any]) -> Any:
+def sum_by_customer(rows: Any, weights: NDArray[Any], customers: Sequence[Any] | NDArray[Any]) -> Any:
     """The rows of each customer, in sorted order, summed as often as `weights` says; raises MiningError."""
     known = customers if isinstance(customers, np.ndarray) else np.asarray(customers, dtype=object)
     codes, names = pd.factorize(known, sort=True)
