@@ -398,8 +398,10 @@ class Renewal(TouchedTables):
 
     def _end_narrowing(self) -> None:
         self._drop(("identity_customers", "identities", "staged_events"))
-        self._drop(f"{model.name}_followed" for model in self._models(CUSTOMER))
         for model in self._models(CUSTOMER):
+            if model.follows:
+                self._drop([model.name])
+                self._rename(f"{model.name}_followed", model.name)
             self._keep_renewed(model.name)
 
     def _models(self, renewed: str) -> list[Model]:
