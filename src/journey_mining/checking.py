@@ -11,7 +11,7 @@ from journey_mining import audits
 from journey_mining.config import Config, Source, load_config, locate
 from journey_mining.errors import JourneyMiningError
 from journey_mining.notification import check_command
-from journey_mining.sources.ledger import check_source, find_files, preset_of
+from journey_mining.sources.found import check_source, find_files, preset_of
 from journey_mining.sources.shapes import find_shape
 from journey_mining.touchpoints import check_rules
 

@@ -14,8 +14,8 @@ from journey_mining.errors import ConfigError, JourneyMiningError, SourceError
 from journey_mining.models import fingerprint, sql_folder
 from journey_mining.publication import DATABASE, Home
 from journey_mining.sources.erased import require_keys_of_erased
+from journey_mining.sources.found import list_files, reading_fingerprint
 from journey_mining.sources.keys import KEY_VARIABLE, read_keys
-from journey_mining.sources.ledger import list_files, reading_fingerprint
 from journey_mining.warehouse import (
     Connection,
     Warehouse,

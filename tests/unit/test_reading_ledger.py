@@ -14,8 +14,9 @@ import pytest
 
 from journey_mining.config import load_config
 from journey_mining.errors import SourceError
+from journey_mining.sources.found import reading_fingerprint
 from journey_mining.sources.keys import pads_of
-from journey_mining.sources.ledger import read_sources, reading_fingerprint
+from journey_mining.sources.ledger import read_sources
 from journey_mining.sources.load import load_batch, register_functions
 from journey_mining.warehouse import Warehouse, open_warehouse
 from unit.loaded import KEY, Row, csv_text, json_document
@@ -158,7 +159,7 @@ def test_what_is_written_to_a_file_while_it_is_read_is_read_by_the_next_run(
         load_batch(*given)
         home.write("a.csv", visits("c1", "c2"))
 
-    monkeypatch.setattr("journey_mining.sources.ledger.load_batch", load_while_it_grows)
+    monkeypatch.setattr("journey_mining.sources.ahead.load_batch", load_while_it_grows)
     home.run()
     monkeypatch.undo()
     home.run()
@@ -253,7 +254,7 @@ def test_another_version_reads_everything_again(
     known = reading_fingerprint(config, "data")
     assert reading_fingerprint(config, "data") == known
     monkeypatch.setattr(
-        "journey_mining.sources.ledger.version", lambda one: "99" if one == name else version(one)
+        "journey_mining.sources.found.version", lambda one: "99" if one == name else version(one)
     )
     assert reading_fingerprint(config, "data") != known
 

@@ -18,7 +18,7 @@ from duckdb.func import FunctionNullHandling
 
 from journey_mining.config import Config, Source
 from journey_mining.errors import SourceError
-from journey_mining.models import find_models
+from journey_mining.models import ancestors, find_models
 from journey_mining.sources.arrow import RecordReader, chain_batches
 from journey_mining.sources.bytestream import BadRecord, checksum
 from journey_mining.sources.changes import demote_events, list_deliveries
@@ -44,6 +44,8 @@ ITEM_COLUMNS = {
 }  # fmt: skip
 """Columns that a preset may give for an item; the ones it leaves out are NULL (item: 1)."""
 TEXT_FORMATS = ("csv", "jsonl", "json")
+PREPARED = ("staged_items", "identifier_lists", "read_bad_records")
+"""Temporary tables of a batch that was read and is not yet stored."""
 STORED = {
     "fresh_events": "staged_events",
     "fresh_duplicates": "duplicates",
@@ -104,6 +106,14 @@ def register_functions(connection: Connection) -> None:
 
 def load_batch(warehouse: Warehouse, batch: Batch, config: Config, pads: Pads) -> None:
     """Read the files of a batch into the store; fills in the counts of its files."""
+    prepare_batch(warehouse, batch, config, pads)
+    store_batch(warehouse, batch)
+    for name in PREPARED:
+        warehouse.execute(f"drop table temp.main.{name}")
+
+
+def prepare_batch(warehouse: Warehouse, batch: Batch, config: Config, pads: Pads) -> None:
+    """Read the files of a batch into the temporary tables PREPARED; writes nothing else."""
     with _relations(warehouse, batch) as readers:
         try:
             _read_items(warehouse, batch)
@@ -130,14 +140,25 @@ def load_batch(warehouse: Warehouse, batch: Batch, config: Config, pads: Pads) -
         "poisoned": [value.lower() for value in config.identity.poisoned],
     }
     list_erased(warehouse, pads)
-    list_deliveries(warehouse, ((file.file_no, file.relative) for file in batch.files))
-    for model in find_models("staging").values():
-        warehouse.build(model, parameters)
+    preparing = ancestors("staging", "staged_items")
+    for name in preparing:
+        warehouse.build(find_models("staging")[name], parameters)
     _require_zone(warehouse, batch)
     _count_refused(warehouse, batch)
-    _store(warehouse, batch)
-    for name in ("read_items", "read_bad_records", "erased_lists", *find_models("staging")):
+    for name in sorted({"read_items", "erased_lists", *preparing} - set(PREPARED)):
         warehouse.execute(f"drop table temp.main.{name}")
+
+
+def store_batch(warehouse: Warehouse, batch: Batch) -> None:
+    """Put what is in PREPARED into the store."""
+    list_deliveries(warehouse, ((file.file_no, file.relative) for file in batch.files))
+    preparing = ancestors("staging", "staged_items")
+    storing = [model for name, model in find_models("staging").items() if name not in preparing]
+    for model in storing:
+        warehouse.build(model, {"source": batch.name})
+    _store(warehouse, batch)
+    for model in storing:
+        warehouse.execute(f"drop table temp.main.{model.name}")
 
 
 def _take_counts(files: list[LoadedFile], reader: RecordReader) -> None:

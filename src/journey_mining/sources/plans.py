@@ -1,0 +1,178 @@
+"""What a run does with the files of a source: which it reads, and which deliveries leave before."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from journey_mining.config import Config, Source
+from journey_mining.sources.bytestream import checksum
+from journey_mining.sources.found import FoundFile, check_source, find_files, preset_of
+from journey_mining.sources.load import Batch, LoadedFile
+from journey_mining.sources.presets import Preset
+from journey_mining.sources.shapes import Shape, find_whole_shape
+from journey_mining.warehouse import Connection, Warehouse
+
+_BATCH_BYTES = 2 << 30
+"""Bytes of text that are read in one batch, about two million events: what a batch needs must fit in memory."""
+_PACKED = {".gz": 16, ".parquet": 32}
+"""Suffix -> bytes of text that a byte of such a file holds, roughly."""
+_HOLDING_NOTHING = ("lookup", "unrecognised", "empty")
+"""States of files that held no events: when they vanish, they leave the ledger."""
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What a file was before it was read: what is written to it from then on differs, and is read by the next run."""
+
+    shape: Shape
+    byte_count: int
+    modified_ns: int
+
+
+@dataclass
+class Plan:
+    """What a run does with the files of a source."""
+
+    name: str
+    source: Source
+    preset: Preset
+    first_no: int
+    """Number of the first file to read."""
+    fresh: list[FoundFile] = field(default_factory=list)
+    """Files to read."""
+    leaving: list[int] = field(default_factory=list)
+    """Numbers of the deliveries that leave first."""
+    vanished: list[int] = field(default_factory=list)
+    """Numbers of the deliveries that are kept though their files are gone."""
+    counts: dict[str, int] = field(default_factory=dict)
+    """Files that are kept, changed and vanished."""
+    _looks: dict[Path, _Look] = field(default_factory=dict)
+
+    def look(self, connection: Connection) -> list[LoadedFile]:
+        """The files to read with their numbers, as they are before they are read."""
+        looks = [self._look_at(file.path, connection) for file in self.fresh]
+        return [
+            LoadedFile(
+                self.first_no + index, file.path, file.relative, look.shape,
+                byte_count=look.byte_count, modified_ns=look.modified_ns,
+            )
+            for index, (file, look) in enumerate(zip(self.fresh, looks, strict=True))
+        ]  # fmt: skip
+
+    def batches(self, files: list[LoadedFile]) -> Iterator[Batch]:
+        """What can be read, in parts that are not too large; files that explain one another stay together."""
+        readable = [file for file in files if file.shape.table]
+        tables = {str(file.shape.table) for file in readable}
+        linked = (self.preset.joined_tables & tables) | self.preset.explained_by(tables)
+        readable.sort(key=lambda file: file.shape.table not in linked)
+        linked_count = sum(file.shape.table in linked for file in readable)
+        part: list[LoadedFile] = []
+        size = 0
+        for number, file in enumerate(readable, 1):
+            part.append(file)
+            size += text_bytes(file.path)
+            if size >= _BATCH_BYTES and number >= linked_count:
+                yield Batch(self.name, self.source, self.preset, part)
+                part, size = [], 0
+        if part:
+            yield Batch(self.name, self.source, self.preset, part)
+
+    def _look_at(self, path: Path, connection: Connection) -> _Look:
+        if path not in self._looks:
+            stat = path.stat()
+            shape = find_whole_shape(path, self.source, self.preset, connection)
+            self._looks[path] = _Look(shape, stat.st_size, stat.st_mtime_ns)
+        return self._looks[path]
+
+    def tables(self, connection: Connection) -> set[str]:
+        """The tables that the files to read hold."""
+        return {table for file in self.fresh if (table := self._look_at(file.path, connection).shape.table)}
+
+
+def text_bytes(path: Path) -> int:
+    """Bytes of text that a file holds, roughly."""
+    return path.stat().st_size * _PACKED.get(path.suffix.lower(), 1)
+
+
+def plan_sources(
+    warehouse: Warehouse, config: Config, retried: Collection[str], again: Collection[str]
+) -> list[Plan]:
+    """What the run does with each source, in their order; only reads."""
+    # A number that a withdrawn file had is not given again: what is new in this run is told by its number.
+    number = int(
+        warehouse.value(
+            "select greatest(coalesce((select max(file_no) from files), 0) + 1, file_no) from first_delivery"
+        )
+    )
+    plans = []
+    for name, source in config.sources.items():
+        preset = preset_of(config, source)
+        check_source(config, name, source, preset)
+        plan = Plan(name, source, preset, number)
+        _compare(warehouse, plan, find_files(config, name, source), name in retried, name in again)
+        plans.append(plan)
+        number += len(plan.fresh)
+    return plans
+
+
+def _compare(
+    warehouse: Warehouse, plan: Plan, found: list[FoundFile], retries: bool, reads_again: bool
+) -> None:
+    """Compare the files on disk with the ledger: changed ones are read again, vanished ones are kept."""
+    rows = warehouse.rows("select * from files where source = $source", {"source": plan.name})
+    known = {str(row["path"]): row for row in rows}
+    changed = []
+    for file in found:
+        row = known.get(file.relative)
+        wanted = reads_again or row is None or (retries and row["quarantined_count"])
+        if row is not None and not wanted and _is_settled(file.path, row):
+            continue
+        if row is not None:
+            changed.append(row)
+        plan.fresh.append(file)
+    gone = [row for path, row in known.items() if path not in {file.relative for file in found}]
+    left = {str(row["table_name"]) for row in (*changed, *(r for r in gone if r["status"] != "vanished"))}
+    joined = _find_joined(warehouse.connection, plan, found, known, left)
+    plan.leaving = [int(row["file_no"]) for row in (*changed, *joined)]
+    plan.leaving += [int(row["file_no"]) for row in gone if row["status"] in _HOLDING_NOTHING]
+    plan.vanished = [int(row["file_no"]) for row in gone if row["status"] not in _HOLDING_NOTHING]
+    plan.counts = {
+        "files_kept": len(found) - len(plan.fresh),
+        "files_changed": len(changed),
+        "files_vanished": len(gone),
+    }
+
+
+def _find_joined(
+    connection: Connection,
+    plan: Plan,
+    found: list[FoundFile],
+    known: dict[str, dict[str, Any]],
+    left: set[str],
+) -> list[dict[str, Any]]:
+    """Add the files that what changed explains, and those that explain what is read; returns their lines in the ledger.
+
+    `left`: the tables of the files that changed or vanished.
+    """
+    if not plan.preset.joined_tables or not (plan.fresh or left & plan.preset.joined_tables):
+        return []
+    fresh = plan.tables(connection)
+    explained = plan.preset.explained_by(fresh | left)
+    wanted = explained | plan.preset.explaining(explained | fresh)
+    chosen = {file.relative for file in plan.fresh}
+    others = [
+        file for file in found if file.relative not in chosen and known[file.relative]["table_name"] in wanted
+    ]
+    plan.fresh += others
+    return [known[file.relative] for file in others]
+
+
+def _is_settled(path: Path, row: dict[str, Any]) -> bool:
+    """Whether the ledger's line still tells what the file holds."""
+    stat = path.stat()
+    if row["status"] == "vanished" or stat.st_size != row["byte_count"]:
+        return False
+    return bool(stat.st_mtime_ns == row["modified_ns"] or checksum(path) == row["sha256"])
