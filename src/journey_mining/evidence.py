@@ -8,7 +8,7 @@ import pandas as pd
 
 from journey_mining.analysis.log import EventLog
 from journey_mining.beside import Beside
-from journey_mining.credit_sums import PATHS, PathChange, keep_sums
+from journey_mining.kept_sums import CREDIT, OCCASIONS, Change, keep_credit, keep_occasions
 from journey_mining.mining.crediting import answer_sums, ask_credit
 from journey_mining.mining.pain_points import PainRules, find_pain_points
 from journey_mining.renewal import Renewal
@@ -67,19 +67,26 @@ def begin_evidence(beside: Beside, settings: Settings, min_cell: int, renewal: R
     rules = PainRules(min_customers=max(20, min_cell))
     question = ask_credit(model="all", bootstrap=DRAWS)
     ask_trials = partial(keep_trials, renews=renewal is not None)
+    ask_occasions = partial(keep_occasions, change=_change_of(renewal, OCCASIONS))
 
     def find(connection: Connection) -> pd.DataFrame:
-        return find_pain_points(_log(connection, settings), rules=rules, ask_trials=ask_trials)[0]
+        log = _log(connection, settings)
+        return find_pain_points(log, None, rules, ask_trials, ask_occasions)[0]
 
     beside.start("pain_points", find)
-    change = None
-    if renewal is not None and PATHS in renewal.asked:
-        change = PathChange(renewal.had[PATHS], renewal.have[PATHS])
 
     def credit(connection: Connection) -> pd.DataFrame:
-        return answer_sums(keep_sums(_log(connection, settings), question, change), question)
+        sums = keep_credit(_log(connection, settings), question, _change_of(renewal, CREDIT))
+        return answer_sums(sums, question)
 
     beside.start("attribution", credit)
+
+
+def _change_of(renewal: Renewal | None, name: str) -> Change | None:
+    """What a renewal tells of a kept query; None where everything is computed, or it was not kept."""
+    if renewal is None or name not in renewal.asked:
+        return None
+    return Change(renewal.had[name], renewal.have[name])
 
 
 def publish_evidence(beside: Beside, warehouse: Warehouse) -> dict[str, int]:

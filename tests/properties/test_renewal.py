@@ -23,7 +23,6 @@ from hypothesis.stateful import (
 )
 
 from journey_mining.analysis.passages import write_cells
-from journey_mining.credit_sums import SUMS
 from journey_mining.erasure import ErasureRequest
 from journey_mining.errors import AuditError
 from journey_mining.renewal import Renewal
@@ -58,7 +57,8 @@ WHO = (
     ",,",
 )
 KINDS = ("page,web,customer,,,,,,,", "cart,app,customer,,,,,,,", "purchase,web,customer,9.5,,,,,order,1", "sent,email,company,,,,,,,",
-         "call,phone,company,,,,,,ticket,7", "survey,email,customer,,4,csat,1,5,,", "help,chat,customer,,,,,,ticket,7")  # fmt: skip
+         "call,phone,company,,,,,,ticket,7", "survey,email,customer,,4,csat,1,5,,", "help,chat,customer,,,,,,ticket,7",
+         "cart error,web,customer,,,,,,,")  # fmt: skip
 MOMENTS = ("2026-03-27T09:00:00Z", "2026-03-28T23:10:00Z", "2026-03-29T00:30:00Z", "2026-03-29T01:00:00Z",
            "2026-03-29T01:30:00Z", "2026-03-29T22:00:00Z", "2026-04-01T10:00:00Z", "2026-04-04T10:00:01Z")  # fmt: skip
 ALWAYS = {"shop": "", "crm": f"99,anna,,,{MOMENTS[0]},call,phone,company,,,,,,,,\n"}
@@ -195,10 +195,12 @@ def content(lab: Lab) -> dict[str, list[Any]]:
         for name in sorted(set(names) - UNCOMPARED)
     }
     places = [str(number) for number in range(20)]
+    asked = lab.rows("from store.main.asked_queries order by name")
     return {
         **published,
         "trials": lab.warehouse.execute(write_cells(places, TRIALS, LABELS)).fetchall(),
-        "credit_sums": lab.warehouse.execute(f"select * from {SUMS} order by all").fetchall(),
+        "asked_queries": asked,
+        **{row["name"]: lab.rows(f"from store.main.{row['name']} order by all") for row in asked},
         "attribution": lab.credited.splitlines(),
     }
 

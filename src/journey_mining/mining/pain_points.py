@@ -132,16 +132,22 @@ def list_way(ways: pd.DataFrame, rules: PainRules) -> list[str]:
     return [str(name) for name in ranked["touchpoint"]]
 
 
+def read_occasions(log: EventLog, query: str | None) -> pd.DataFrame | None:
+    """The answer to a query of occasions; None where no touchpoint names an error."""
+    return None if query is None else log.read(query)
+
+
 def find_pain_points(
     log: EventLog,
     within: Span | None = None,
     rules: PainRules | None = None,
     ask_trials: Callable[[EventLog, int, Sequence[str], int], str] = write_trials,
+    ask_occasions: Callable[[EventLog, str | None], pd.DataFrame | None] = read_occasions,
 ) -> tuple[pd.DataFrame, str]:
     """The candidates of a log (as `estimate_pain_points`), and the query of their trials.
 
     within: how long customers are followed for the goal; None: as `follow_us` says. ask_trials: what gives the query
-    of the trials by cell; whoever keeps trials gives one over these.
+    of the trials by cell; whoever keeps trials gives one over these. ask_occasions: what answers the query of the occasions.
     """
     rules = rules or PainRules()
     within_us = follow_us(log.settings) if within is None else span_us(within, "within")
@@ -150,7 +156,9 @@ def find_pain_points(
     one_in = max(1, -(-customers // rules.max_customers))
     ways = log.read(write_ways(log, one_in))
     query = ask_trials(log, within_us, list_way(ways, rules), one_in)
-    incidents = _find_incidents(log, ways, one_in)
+    errors = [str(name) for name in ways.loc[~ways["is_goal"], "touchpoint"] if _ERROR.search(str(name))]
+    occasions = ask_occasions(log, write_occasions(log, errors, one_in) if errors else None)
+    incidents = None if occasions is None else estimate_incidents(occasions)
     return estimate_pain_points(log.read(query), ways, rules, one_in, incidents), query
 
 
@@ -158,12 +166,6 @@ def follow_us(settings: Mapping[str, str | None]) -> int:
     """How long customers are followed, microseconds: the journeys' expiry, or 7 days where they never expire."""
     expiry = settings.get("expiry_seconds")
     return span_us(float(expiry) if expiry is not None else 7 * 86_400.0, "within")
-
-
-def _find_incidents(log: EventLog, ways: pd.DataFrame, one_in: int) -> pd.DataFrame | None:
-    """The incidents of the touchpoints that name an error; None where there are no such touchpoints."""
-    errors = [str(name) for name in ways.loc[~ways["is_goal"], "touchpoint"] if _ERROR.search(str(name))]
-    return estimate_incidents(log.read(write_occasions(log, errors, one_in))) if errors else None
 
 
 def _match(trials: pd.DataFrame, ways: pd.DataFrame, rules: PainRules) -> pd.DataFrame:

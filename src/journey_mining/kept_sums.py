@@ -1,0 +1,103 @@
+"""Sums behind estimates that runs hand on to one another, so that a night counts what some customers give only.
+
+The query whose answer is summed up is kept beside the sums. A night asks it of what the customers whom it touched had, and
+of what they have, takes the sums of the former away and adds those of the latter. Where the query is another one than
+before, everybody is counted. Sums are whole numbers, so that both ways give the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import pyarrow as pa
+
+from journey_mining.analysis.arrow_frames import frame_of
+from journey_mining.analysis.credit import are_many, write_credit
+from journey_mining.analysis.log import EventLog
+from journey_mining.mining.crediting import CreditQuestion, gather_paths, list_methods
+from journey_mining.mining.path_sums import PathSums, read_sums, sum_paths, tabulate_sums
+from journey_mining.warehouse import Connection
+
+CREDIT = "credit_sums"
+OCCASIONS = "occasion_sums"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What the kept query answers about the touched customers, as they were and as they are."""
+
+    had: pa.Table
+    have: pa.Table
+
+
+def keep_credit(log: EventLog, question: CreditQuestion, change: Change | None) -> PathSums:
+    """The sums of the paths behind attribution, which are kept."""
+    methods = list_methods(question.model)
+
+    def tabulate(contacts: pd.DataFrame) -> pd.DataFrame:
+        return tabulate_sums(sum_paths(gather_paths(contacts), methods, question.rules()))
+
+    query = write_credit(log, question.by, None, are_many(log))
+    table = _keep(log.connection, CREDIT, query, repr(question), change, tabulate, "amount")
+    return read_sums(table, methods)
+
+
+def keep_occasions(log: EventLog, query: str | None, change: Change | None) -> pd.DataFrame | None:
+    """The answer to a query of occasions behind incidents, which is kept; None, and nothing kept, where none is asked."""
+    if query is None:
+        _forget(log.connection, OCCASIONS)
+        return None
+    counts = ("occasion_count", "met_count")
+    return _keep(log.connection, OCCASIONS, query, "", change, lambda answer: answer, *counts)
+
+
+def _keep(
+    connection: Connection,
+    name: str,
+    query: str,
+    basis: str,
+    change: Change | None,
+    summarise: Callable[[pd.DataFrame], pd.DataFrame],
+    *amounts: str,
+) -> pd.DataFrame:
+    """Make the table store.main.<name> the sums of this run, by what changed where that is enough, and give its rows.
+
+    `summarise` turns an answer into rows whose `amounts` may be added up where all else is equal.
+    """
+    asked = (name, query, basis)
+    kept = connection.execute(
+        "select * from store.main.asked_queries where name = $n", {"n": name}
+    ).fetchall()
+    if change is not None and kept == [asked]:
+        had, have = (summarise(_read(answer)) for answer in (change.had, change.have))
+        before = _read(connection.sql(f"select * from store.main.{name}").to_arrow_table())
+        parts = [before, have, had.assign(**{amount: -had[amount] for amount in amounts})]
+    else:
+        parts = [summarise(_read(connection.sql(query).to_arrow_table()))]
+    table = _sum_up(pd.concat(parts), amounts)
+    connection.register("sums_now", pa.Table.from_pandas(table, preserve_index=False))
+    connection.execute("begin transaction")
+    connection.execute(f"create or replace table store.main.{name} as select * from sums_now")
+    connection.execute("delete from store.main.asked_queries where name = $n", {"n": name})
+    connection.execute("insert into store.main.asked_queries values (?, ?, ?)", asked)
+    connection.execute("commit")
+    connection.unregister("sums_now")
+    return table
+
+
+def _sum_up(rows: pd.DataFrame, amounts: Sequence[str]) -> pd.DataFrame:
+    """The rows with equal ones added up, in order, without those that are nothing."""
+    keys = [column for column in rows.columns if column not in amounts]
+    summed = rows.groupby(keys, as_index=False)[list(amounts)].sum()
+    return summed.loc[(summed[list(amounts)] != 0).any(axis="columns")].reset_index(drop=True)
+
+
+def _read(answer: pa.Table) -> pd.DataFrame:
+    return frame_of(answer, repeated=["label"])
+
+
+def _forget(connection: Connection, name: str) -> None:
+    connection.execute("delete from store.main.asked_queries where name = $n", {"n": name})
+    connection.execute(f"drop table if exists store.main.{name}")
