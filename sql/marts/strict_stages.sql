@@ -7,7 +7,7 @@
 -- column: customer_id    the customer
 -- column: stage_number   position of the stage
 -- column: step_ordinal   earliest step of the customer at it in such an order
-with recursive kept_steps as (
+with recursive kept_steps as materialized (
     select
         p.journey_id,
         p.customer_id,

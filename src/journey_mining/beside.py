@@ -31,6 +31,15 @@ class Beside:
         self._pool = self._pool or ThreadPoolExecutor(1)
         self._started[name] = (connection, self._pool.submit(work, connection))
 
+    def take_back(self, name: str) -> bool:
+        """Give up work that has not begun; whether it had not."""
+        connection, future = self._started[name]
+        if not future.cancel():
+            return False
+        connection.close()
+        del self._started[name]
+        return True
+
     def finish(self, name: str) -> Any:
         """The result, once it is there; raises what the work raised."""
         connection, future = self._started[name]

@@ -269,12 +269,14 @@ def aggregate_marts(context: RunContext) -> Counts:
     if renewal is not None:
         renewal.renew_customers("marts")
         renewal.merge_sums()
-    enter_run(context)
-    counts = {
-        name: context.warehouse.build(model, context.parameters)
-        for name, model in find_models("marts").items()
-        if renewal is None or model.renewed is None
-    }
+    # The list of runs comes last, since a run is entered with what the others count.
+    models = sorted(find_models("marts").values(), key=lambda model: "run_history" in model.reads)
+    counts = {}
+    for model in models:
+        if "run_history" in model.reads:
+            enter_run(context)
+        if renewal is None or model.renewed is None:
+            counts[model.name] = context.warehouse.build(model, context.parameters)
     write_settings(context)
     write_derivation(context.warehouse, derivation_fingerprint(context), context.cutoff_us)
     return {**counts, "macros": create_macros(context.warehouse.connection)}

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import duckdb
 import pyarrow as pa
 
 from journey_mining.identity import contract_links
@@ -262,9 +263,13 @@ class Renewal(TouchedTables):
 
     def _answer(self) -> dict[str, pa.Table]:
         """What is asked, of the tables of touched customers that stand before the others."""
-        return {
-            name: self.warehouse.connection.sql(one.sql).to_arrow_table() for name, one in self.asked.items()
-        }
+        answers = {}
+        for name, asked in list(self.asked.items()):
+            try:
+                answers[name] = self.warehouse.connection.sql(asked.sql).to_arrow_table()
+            except duckdb.ProgrammingError:  # it was kept by a version that asked of other columns
+                del self.asked[name]
+        return answers
 
     def _needed_columns(self, model: Model, sums: Iterable[Model]) -> list[str]:
         """The columns that the counts read; of a model that follows another, what any reader or the comparison needs."""
@@ -342,13 +347,13 @@ class Renewal(TouchedTables):
             model, f"{model.name}_followed", self._among("event_id", "followed_events")
         )
         # What stayed as it was is counted too, from the few columns that were read before.
-        listed = ", ".join(self._needed_columns(model, self._models(SUMS)))
-        self._shadow(
-            model.name,
-            f"""select {listed} from {model.name}_followed
-            union all select {listed} from {model.name}_before anti join followed_events using (event_id)""",
+        columns = self._columns_of(f"{TOUCHED}.{model.name}_before")
+        listed = ", ".join(f'"{name}"' for name in columns)
+        self._delete(f"{TOUCHED}.{model.name}_before", "event_id", "followed_events")
+        self.warehouse.execute(
+            f"insert into {TOUCHED}.{model.name}_before select {listed} from {model.name}_followed"
         )
-        self._drop([f"{model.name}_before"])
+        self._rename(f"{model.name}_before", model.name)
         return count
 
     def relocate(self) -> None:

@@ -32,7 +32,8 @@ def enter_run(context: RunContext) -> None:
         select $run_id, $cutoff_at, $started_at, $seconds, $version, $config, $model,
             (select count(*) from events), (select count(*) from customers),
             (select count(*) from sessions), (select count(*) from journeys),
-            (select count(*) filter (where stage is null) / nullif(count(*), 0) from events where not is_background),
+            (select sum(event_count) filter (where stage is null) / nullif(sum(event_count), 0)
+                from touchpoint_counts where not is_background),
             (select count(*) filter (where identifier_count > 1) / nullif(count(*), 0) from customers)""",
         bound,
     )

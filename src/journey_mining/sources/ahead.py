@@ -36,9 +36,11 @@ class ReadAhead:
             self._warehouse.execute(f"drop table if exists {table}")
 
     def begin(self, plans: list[Plan]) -> None:
-        """Begin to read all but the first of the sources that have something to read, if it is little."""
-        for plan in [plan for plan in plans if plan.fresh][1:]:
-            if sum(text_bytes(file.path) for file in plan.fresh) <= _AHEAD_BYTES:
+        """Begin to read all but the first of the sources that have something to read, if it is little; the largest first."""
+        others = [plan for plan in plans if plan.fresh][1:]
+        sizes = {plan.name: sum(text_bytes(file.path) for file in plan.fresh) for plan in others}
+        for plan in sorted(others, key=lambda plan: -sizes[plan.name]):
+            if sizes[plan.name] <= _AHEAD_BYTES:
                 self._beside.start(plan.name, partial(self._prepare, plan))
                 self._begun.add(plan.name)
 
@@ -47,6 +49,8 @@ class ReadAhead:
 
         No transaction may have begun: it would not see what is handed over.
         """
+        if plan.name in self._begun and self._beside.take_back(plan.name):
+            self._begun.remove(plan.name)
         if plan.name in self._begun:
             files: list[LoadedFile] = self._beside.finish(plan.name)
             return files

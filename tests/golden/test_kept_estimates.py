@@ -1,4 +1,4 @@
-"""The trials that runs hand on are those that the question itself makes, of everybody, from the published tables."""
+"""What runs hand on for estimates is what the questions themselves find, of everybody, in the published tables."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pytest
 
+import journey_mining as jm
 from journey_mining.analysis.log import EventLog
 from journey_mining.analysis.passages import write_cells, write_trials, write_ways
+from journey_mining.evidence import DRAWS
+from journey_mining.kept_sums import CREDIT, OCCASIONS
+from journey_mining.mining.crediting import ask_credit, gather_paths
 from journey_mining.mining.pain_points import PainRules, follow_us, list_way
+from journey_mining.mining.path_sums import METHODS, sum_paths, tabulate_sums
 from journey_mining.pipeline import run_all
 from journey_mining.publication import DATABASE
 from journey_mining.runs import RunContext
@@ -59,6 +65,71 @@ def test_kept_trials_are_those_made_anew(nights: RunContext, kind: str) -> None:
     anew, kept = trials_of(nights, kind)
     assert not anew.empty, "otherwise the test says nothing"
     assert kept.equals(anew)
+
+
+def test_kept_sums_are_those_of_everybody(nights: RunContext) -> None:
+    """Of the paths behind attribution, and of the occasions behind incidents."""
+    assert nights.renewal is not None
+    assert nights.renewal.had.keys() == nights.renewal.have.keys() == {CREDIT, OCCASIONS}
+    assert nights.published is not None
+    with open_attached(nights.published / DATABASE) as connection:
+        store = quoted(str(nights.home.store_of(nights.published.name)))
+        connection.execute(f"attach {store} as store (read_only)")
+        asked = dict(connection.execute("select name, query from store.main.asked_queries").fetchall())
+        log = EventLog(connection, lambda _: None, ("event_ordinal",), is_loaded=False)
+        paths = gather_paths(log.read(asked[CREDIT], repeated=["label"]))
+        anew = tabulate_sums(sum_paths(paths, METHODS, ask_credit(model="all").rules()))
+        kept = log.read(f"from store.main.{CREDIT}")
+        occasions, kept_occasions = log.read(asked[OCCASIONS]), log.read(f"from store.main.{OCCASIONS}")
+    assert rows_of(kept) == rows_of(anew[anew["amount"] != 0])
+    assert rows_of(kept_occasions) == rows_of(occasions)
+    assert kept_occasions["met_count"].sum() > 0, "otherwise the test says nothing"
+
+
+def rows_of(frame: pd.DataFrame) -> list[tuple[object, ...]]:
+    return sorted(frame.itertuples(index=False, name=None))
+
+
+def test_published_attribution_is_what_the_question_answers(nights: RunContext) -> None:
+    assert nights.published is not None
+    with jm.open(nights.home.path) as snapshot:
+        published = snapshot.sql("select * from attribution order by model, channel")
+        asked = snapshot.attribution("all", bootstrap=DRAWS).sort_values(
+            ["model", "channel"], ignore_index=True
+        )
+    for column in ("model", "channel"):
+        assert published[column].fillna("").tolist() == asked[column].fillna("").tolist()
+    for column in ("conversions", "value", "share", "low", "high", "removal_effect"):
+        assert published[column].tolist() == pytest.approx(asked[column].tolist(), nan_ok=True)
+
+
+@pytest.mark.parametrize("kept", ["select no_such_column from journeys", "select 1 as n from journeys"])
+def test_what_another_version_asked_is_not_summed_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: str
+) -> None:
+    """A night that finds another query kept than its own counts everybody."""
+    monkeypatch.setattr("journey_mining.renewal.MOST_TOUCHED", 1.0)
+    rows = [
+        f"c{n},2026-03-{1 + n % 9:02} 09:0{n % 7}:00,{('visit', 'purchase')[n % 2]},web" for n in range(40)
+    ]
+    head = "customer_id,occurred_at,touchpoint,channel"
+    config = tmp_path / "journey.yaml"
+    config.write_text("goal: purchase\nsources:\n  log: {system: table, path: log/, timezone: UTC}\n")
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "a.csv").write_text("\n".join([head, *rows]) + "\n")
+    first = run_all(config)
+    assert first.published is not None
+    with duckdb.connect(str(first.home.store_of(first.published.name))) as store:
+        store.execute("update asked_queries set query = $q", {"q": kept})
+    (tmp_path / "log" / "b.csv").write_text(f"{head}\nc1,2026-03-11 09:00:00,purchase,mail\n")
+    night, everything = run_all(config), run_all(config, rebuild=True)
+    assert night.renewal is not None
+    found = []
+    for run in (night, everything):
+        assert run.published is not None
+        with open_attached(run.published / DATABASE) as connection:
+            found.append(connection.execute("from attribution order by all").fetchall())
+    assert repr(found[0]) == repr(found[1])
 
 
 def test_waits_become_old_enough_without_an_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
