@@ -92,7 +92,7 @@ def rows_of(frame: pd.DataFrame) -> list[tuple[object, ...]]:
 
 def test_published_attribution_is_what_the_question_answers(nights: RunContext) -> None:
     assert nights.published is not None
-    with jm.open(nights.home.path) as snapshot:
+    with jm.open(nights.published) as snapshot:
         published = snapshot.sql("select * from attribution order by model, channel")
         asked = snapshot.attribution("all", bootstrap=DRAWS).sort_values(
             ["model", "channel"], ignore_index=True
