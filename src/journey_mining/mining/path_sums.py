@@ -29,7 +29,9 @@ Method = Literal[
 METHODS: tuple[Method, ...] = get_args(Method)
 FIRST_SHARE = LAST_SHARE = 0.4
 UNITS = 1 << 40
-"""A conversion in the units that credit is counted in, and a unit of value; 64 bits hold eight million."""
+"""A conversion in the units that a customer's credit is counted in; 64 bits hold eight million."""
+RESTS = 1 << 36
+"""A unit of value in the units that what is not a whole number of it is counted in; 64 bits hold over a hundred million."""
 _MANY = 1 << 22
 Column = tuple[str, ...]
 """What is counted: a channel; nothing, for conversions; a context and what follows it; an end and a set of channels."""
@@ -84,7 +86,7 @@ class Tally:
     conversions: FloatArray | None = None
     """Conversions that each channel is credited with, where they are credited path by path."""
     value: IntArray | None = None
-    """Value that it is credited with there: whole numbers, and the rest in UNITS."""
+    """Value that it is credited with there: whole numbers, and the rests in RESTS."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +104,7 @@ class PathSums:
     conversions: float
     """How often paths converted."""
     value: IntArray
-    """Value of all conversions: the whole number, and the rest in UNITS."""
+    """Value of all conversions: the whole number, and the rests in RESTS."""
     tallies: dict[Method, Tally | Unavailable]
     """By method."""
 
@@ -196,14 +198,14 @@ def _tally_credits(read: Paths, method: Method, rules: AttributionRules) -> Tall
 
 
 def _split(amounts: FloatArray) -> IntArray:
-    """Whole numbers, and the rest in UNITS: value may be too large for one number to hold both."""
+    """Whole numbers, and the rests in RESTS: value may be too large for one number to hold both."""
     whole = np.floor(amounts)
-    return np.stack([whole, np.rint((amounts - whole) * UNITS)]).astype(np.int64)
+    return np.stack([whole, np.rint((amounts - whole) * RESTS)]).astype(np.int64)
 
 
 def join_value(parts: IntArray) -> FloatArray:
     """Values of their whole numbers and rests."""
-    return np.asarray(parts[0] + parts[1] / UNITS, dtype=np.float64)
+    return np.asarray(parts[0] + parts[1] / RESTS, dtype=np.float64)
 
 
 def _tally_sets(read: Paths) -> Tally:
@@ -350,7 +352,7 @@ def _read_tally(
     counts = np.ones(len(customers))
     if method == "markov":
         return Tally(columns, amounts, counts)
-    conversions = np.asarray(amounts.sum(axis=0))[:-1] / UNITS
+    conversions = np.asarray((amounts / UNITS).sum(axis=0))[:-1]
     return Tally(columns, amounts, counts, UNITS, conversions, value)
 
 
