@@ -133,7 +133,8 @@ def _compare(
         if row is not None:
             changed.append(row)
         plan.fresh.append(file)
-    gone = [row for path, row in known.items() if path not in {file.relative for file in found}]
+    present = {file.relative for file in found}
+    gone = [row for path, row in known.items() if path not in present]
     left = {str(row["table_name"]) for row in (*changed, *(r for r in gone if r["status"] != "vanished"))}
     joined = _find_joined(warehouse.connection, plan, found, known, left)
     plan.leaving = [int(row["file_no"]) for row in (*changed, *joined)]
