@@ -6,7 +6,8 @@ belongs to one customer, so the counts of the touched customers' old rows are su
 rows are added. A model that says nothing is computed anew each time.
 
 The models are the same as in a full computation: while the customers' tables are renewed, a table that holds the
-touched part alone stands before each table that they read.
+touched part alone stands before each table that they read. Queries that the store keeps are asked of these tables too, for
+sums that are no models (kept_sums.py).
 """
 
 from __future__ import annotations
@@ -271,10 +272,10 @@ class Renewal(TouchedTables):
                 del self.asked[name]
         return answers
 
-    def _needed_columns(self, model: Model, sums: Iterable[Model]) -> list[str]:
+    def _needed_columns(self, model: Model, counting: Iterable[Model]) -> list[str]:
         """The columns that the counts read; of a model that follows another, what any reader or the comparison needs."""
         followed = find_models(model.layer)[model.follows].columns if model.follows else {}
-        readers = [*sums, *self._models(CUSTOMER)] if model.follows else sums
+        readers = [*counting, *self._models(CUSTOMER)] if model.follows else counting
         named = [one for one in readers if model.name in one.reads]
         return [
             f'"{name}"'

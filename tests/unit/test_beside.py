@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from threading import Event
 
 import duckdb
 import pytest
@@ -35,6 +36,27 @@ def test_an_error_is_raised_where_the_result_is_asked_for(connection: Connection
     with pytest.raises(duckdb.CatalogException, match="nowhere"):
         beside.finish("wrong")
     beside.stop()
+
+
+def test_only_what_has_not_begun_is_taken_back(connection: Connection) -> None:
+    beside, begun, may_end = Beside(connection), Event(), Event()
+
+    def wait(_: Connection) -> str:
+        begun.set()
+        may_end.wait(30)
+        return "ended"
+
+    beside.start("begun", wait)
+    beside.start("waiting", lambda own: begun.clear())
+    assert begun.wait(30)
+    assert beside.take_back("waiting")
+    assert not beside.take_back("begun")
+    may_end.set()
+    assert beside.finish("begun") == "ended"
+    beside.stop()
+    assert begun.is_set(), "what was taken back never begins"
+    with pytest.raises(KeyError):
+        beside.finish("waiting")
 
 
 @pytest.mark.parametrize("seconds", [0, 0.2], ids=["at once", "between two queries"])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from types import TracebackType
+
+import duckdb
 
 from journey_mining.beside import Beside
 from journey_mining.config import Config
@@ -32,8 +35,10 @@ class ReadAhead:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._beside.stop()
-        for table in self._handed:
-            self._warehouse.execute(f"drop table if exists {table}")
+        # They are gone with the run too: what ended the reading is not to be hidden by a database that is of no use.
+        with suppress(duckdb.Error):
+            for table in self._handed:
+                self._warehouse.execute(f"drop table if exists {table}")
 
     def begin(self, plans: list[Plan]) -> None:
         """Begin to read all but the first of the sources that have something to read, if it is little; the largest first."""

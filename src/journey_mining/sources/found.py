@@ -20,7 +20,6 @@ from journey_mining.sources.presets import Preset, load_preset
 class FoundFile:
     """A file of a source on disk; `relative` is its path as the ledger and the report name it."""
 
-    source: str
     path: Path
     relative: str
 
@@ -42,7 +41,7 @@ def list_files(config: Config, name: str, source: Source) -> list[FoundFile]:
     """The files of a source, sorted by path."""
     found = find_paths(config, name, source)
     require_contained(config, name, source, found)
-    return [FoundFile(name, path, _relative(path, config.path.parent)) for path in found]
+    return [FoundFile(path, _relative(path, config.path.parent)) for path in found]
 
 
 def _relative(path: Path, base: Path) -> str:
