@@ -23,13 +23,22 @@ class Beside:
         self._pool: ThreadPoolExecutor | None = None
         self._started: dict[str, tuple[Connection, Future[Any]]] = {}
 
-    def start(self, name: str, work: Work) -> None:
-        """Begin `work`; whoever wants its result, or its error, asks `finish` for it."""
+    def start(self, name: str, work: Work, after: Beside | None = None) -> None:
+        """Begin `work`; whoever wants its result, or its error, asks `finish` for it.
+
+        With `after`, it waits for what has been started there so far to end, be it with an error.
+        """
+        awaited = [future for _, future in after._started.values()] if after else []
         connection = self._connection.cursor()
         connection.execute("set TimeZone = 'UTC'")
         connection.execute(f"set search_path = '{SEARCH_PATH}'")
         self._pool = self._pool or ThreadPoolExecutor(1)
-        self._started[name] = (connection, self._pool.submit(work, connection))
+
+        def begin() -> Any:
+            wait(awaited)
+            return work(connection)
+
+        self._started[name] = (connection, self._pool.submit(begin))
 
     def take_back(self, name: str) -> bool:
         """Give up work that has not begun; whether it had not."""

@@ -6,13 +6,13 @@ from functools import partial
 
 import pandas as pd
 
+from journey_mining import trials
 from journey_mining.analysis.log import EventLog
 from journey_mining.beside import Beside
 from journey_mining.kept_sums import CREDIT, OCCASIONS, Change, keep_credit, keep_occasions
 from journey_mining.mining.crediting import answer_sums, ask_credit
-from journey_mining.mining.pain_points import PainRules, find_pain_points
+from journey_mining.mining.pain_points import PainRules, find_pain_points, follow_us
 from journey_mining.renewal import Renewal
-from journey_mining.trials import keep_trials
 from journey_mining.warehouse import Connection, Warehouse
 
 Settings = dict[str, str | None]
@@ -62,24 +62,32 @@ PURPOSES = {
 """What each table is."""
 
 
-def begin_evidence(beside: Beside, settings: Settings, min_cell: int, renewal: Renewal | None = None) -> None:
-    """Start both estimates from the tables that are there; with a renewal, what most customers give is kept."""
+def begin_evidence(
+    beside: Beside, settings: Settings, min_cell: int, cutoff_us: int, renewal: Renewal | None = None
+) -> None:
+    """Start both estimates from the tables that are there; with a renewal, what most customers give is kept.
+
+    They wait until the rows are in place that a renewal replaces.
+    """
+    replacing = renewal.beside if renewal is not None else None
     rules = PainRules(min_customers=max(20, min_cell))
     question = ask_credit(model="all", bootstrap=DRAWS)
-    ask_trials = partial(keep_trials, renews=renewal is not None)
+    ask_trials = partial(trials.keep_trials, renews=renewal is not None)
     ask_occasions = partial(keep_occasions, change=_change_of(renewal, OCCASIONS))
 
     def find(connection: Connection) -> pd.DataFrame:
+        if renewal is not None:
+            trials.list_retried(connection, follow_us(settings), renewal.cutoff_before_us, cutoff_us)
         log = _log(connection, settings)
         return find_pain_points(log, None, rules, ask_trials, ask_occasions)[0]
 
-    beside.start("pain_points", find)
+    beside.start("pain_points", find, after=replacing)
 
     def credit(connection: Connection) -> pd.DataFrame:
         sums = keep_credit(_log(connection, settings), question, _change_of(renewal, CREDIT))
         return answer_sums(sums, question)
 
-    beside.start("attribution", credit)
+    beside.start("attribution", credit, after=replacing)
 
 
 def _change_of(renewal: Renewal | None, name: str) -> Change | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 import duckdb
@@ -37,6 +37,10 @@ from journey_mining.sources.ledger import read_sources
 from journey_mining.touchpoints import match_rules
 from journey_mining.upkeep import rewrite_files
 from journey_mining.warehouse import Connection, checkpoint_early, clear_errors
+
+_HEAD_START_SECONDS = 0.02
+"""A reader that begins before a checkpoint does has it leave what was deleted to the next one, which closing would wait
+for."""
 
 
 def read_exports(context: RunContext) -> Counts:
@@ -236,14 +240,9 @@ def derive_journeys(context: RunContext) -> Counts:
     counts = _derive(context)
     context.beside.finish("libraries")
     from journey_mining.evidence import begin_evidence
-    from journey_mining.mining.pain_points import follow_us
-    from journey_mining.trials import list_retried
 
-    settings = list_settings(context)
-    if context.renewal is not None:
-        before_us = context.renewal.cutoff_before_us
-        list_retried(context.warehouse, follow_us(settings), before_us, context.cutoff_us)
-    begin_evidence(context.beside, settings, context.config.report.min_cell, context.renewal)
+    min_cell = context.config.report.min_cell
+    begin_evidence(context.beside, list_settings(context), min_cell, context.cutoff_us, context.renewal)
     return counts
 
 
@@ -285,12 +284,14 @@ def aggregate_marts(context: RunContext) -> Counts:
 def mine_evidence(context: RunContext) -> Counts:
     """Publish attribution and pain points, as estimated from the tables of this run.
 
-    The report begins to be drafted, and the graph is drawn, beside the audits.
+    Then the files are written, as far as they are settled, the report is drafted and the graph is drawn beside the audits.
     """
     from journey_mining.evidence import publish_evidence
     from journey_mining.report import draft_report
 
     counts: Counts = dict(publish_evidence(context.beside, context.warehouse))
+    context.replacing.start("checkpoint", checkpoint_early)
+    sleep(_HEAD_START_SECONDS)
     context.beside.start("report", draft_report)
     context.beside.start("graph", partial(_draw_graph, context))
     return counts
@@ -309,10 +310,7 @@ def _draw_graph(context: RunContext, connection: Connection) -> int:
 
 
 def audit_results(context: RunContext) -> Counts:
-    """Check every promise; raises AuditError when one that stops publication is broken.
-
-    The files are written meanwhile, as far as they are settled.
-    """
+    """Check every promise; raises AuditError when one that stops publication is broken."""
     run = {
         "run_id": context.run_id,
         "cutoff_us": context.cutoff_us,
@@ -321,7 +319,6 @@ def audit_results(context: RunContext) -> Counts:
         "has_retention": context.config.retention is not None,
     }
     renewed = set(context.renewal.kept) if context.renewal else set()
-    context.replacing.start("checkpoint", checkpoint_early)
     results = audits.run_audits(context.warehouse, context.config.audits, run, renewed)
     context.replacing.finish("checkpoint")
     audits.write_audits(context.warehouse, results)

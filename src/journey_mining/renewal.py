@@ -299,7 +299,7 @@ class Renewal(TouchedTables):
         )
 
     def renew_customers(self, layer: str) -> dict[str, int]:
-        """Replace the touched customers' rows in the layer's models; returns the new rows by table."""
+        """Compute the touched customers' rows of the layer's models, and begin to replace them; returns the new rows by table."""
         counts = {}
         for model in find_models(layer).values():
             if model.renewed != CUSTOMER:
@@ -312,7 +312,6 @@ class Renewal(TouchedTables):
                 counts[model.name] = self._replace(model)
         if layer == "core":
             self.have = self._answer()
-        self._finish_replacing()
         return counts
 
     def _replace(self, model: Model) -> int:
@@ -359,6 +358,9 @@ class Renewal(TouchedTables):
 
     def relocate(self) -> None:
         """Give events that another line now tells, and that are as they were, their new place."""
+        if not self.warehouse.value("select count(*) from relocated_events"):
+            return
+        self.finish_replacing()
         self.warehouse.execute(
             """update published.main.events as e set file_id = f.file_id, line = s.line
             from store.main.staged_events as s
@@ -370,6 +372,7 @@ class Renewal(TouchedTables):
         """Add what the touched customers have now to the models by sums, less what they had."""
         for model in self._models(SUMS):
             self._create(f"plus_{model.name}", model.sql, model)
+        self.finish_replacing()
         self._end_narrowing()
         for model in self._models(SUMS):
             self._merge(model)

@@ -165,8 +165,8 @@ def open_run(
             finally:
                 outcome.snapshot = context.name if home.current_name() == context.name else None
                 with suppress(duckdb.Error):
-                    context.beside.stop()
                     context.replacing.stop()
+                    context.beside.stop()
                     context.warehouse.connection.close()
 
 

@@ -74,7 +74,7 @@ class TouchedTables:
     def _replace_rows(self, model: Model, source: str, *conditions: str) -> int:
         """Begin to put the rows of a table in the place of those that meet a condition; returns their number.
 
-        Until `_finish_replacing` nothing may read the model's own table, nor change the tables that are named.
+        Until `finish_replacing` nothing may read the model's own table, nor change the tables that are named.
         """
         target = qualified(model)
         statements = [f"delete from {target} where {condition}" for condition in conditions]
@@ -88,7 +88,7 @@ class TouchedTables:
         self._replacing.append(model.name)
         return int(self.warehouse.value(f"select count(*) from {TOUCHED}.{source}"))
 
-    def _finish_replacing(self) -> None:
+    def finish_replacing(self) -> None:
         """Wait until the rows are in place; raises what kept one from it."""
         while self._replacing:
             self.beside.finish(f"replace {self._replacing.pop(0)}")

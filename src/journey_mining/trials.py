@@ -14,7 +14,7 @@ from journey_mining.analysis.expressions import BY_CUSTOMER, is_sampled
 from journey_mining.analysis.log import EventLog
 from journey_mining.analysis.moments import LADDER
 from journey_mining.analysis.passages import write_cells, write_customer_trials
-from journey_mining.warehouse import TOUCHED, Connection, Warehouse
+from journey_mining.warehouse import TOUCHED, Connection
 
 TRIALS = "store.main.trials"
 LABELS = "store.main.trial_labels"
@@ -30,7 +30,7 @@ _ADD_LABELS = f"""insert into {LABELS}
     from ({_NAMES}) where label not in (select label from {LABELS})"""
 
 
-def list_retried(warehouse: Warehouse, within_us: int, before_us: int, now_us: int) -> None:
+def list_retried(connection: Connection, within_us: int, before_us: int, now_us: int) -> None:
     """Note the customers whose trials may be others than at the cutoff `before_us`, once they are renewed.
 
     A trial is judged when the time within which the goal counts has passed since an event, or since a wait that the
@@ -45,7 +45,7 @@ def list_retried(warehouse: Warehouse, within_us: int, before_us: int, now_us: i
         f"where occurred_us > {before_us - ago} and occurred_us <= {now_us - ago}{condition}"
         for ago, condition in ({within_us: ""} | waits).items()
     )
-    warehouse.execute(
+    connection.execute(
         f"create or replace table {RETRIED} as select customer_id from {TOUCHED}.touched_customers\n{old_enough}"
     )
 
