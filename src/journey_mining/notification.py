@@ -40,11 +40,13 @@ class Outcome:
     """Name of the published snapshot."""
     summary: dict[str, Any] = field(default_factory=dict)
     """The run's summary, of which the audits are taken."""
+    ended_at: datetime | None = None
 
     def end(self, error: BaseException | None) -> None:
-        """Settle state and message by the error that ended the run; the first call counts."""
+        """Settle state, message and time by the error that ended the run; the first call counts."""
         if self.state != "running":
             return
+        self.ended_at = datetime.now(UTC)
         if error is not None or self.snapshot is None:
             self.state = "stopped" if isinstance(error, AuditError) else "failed"
             self.message = _message_of(error)
@@ -71,7 +73,7 @@ class Outcome:
             "message": self.message,
             "snapshot": self.snapshot,
             "started_at": self.started_at.isoformat(timespec="seconds"),
-            "ended_at": None if self.state == "running" else datetime.now(UTC).isoformat(timespec="seconds"),
+            "ended_at": self.ended_at and self.ended_at.isoformat(timespec="seconds"),
             "audits": self.audits,
         }
 

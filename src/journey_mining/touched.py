@@ -15,7 +15,7 @@ import duckdb
 from journey_mining.beside import Beside
 from journey_mining.errors import ModelError
 from journey_mining.models import Model, find_models
-from journey_mining.warehouse import TOUCHED, Connection, Warehouse, first_line, qualified
+from journey_mining.warehouse import BLAMELESS, TOUCHED, Connection, Warehouse, first_line, qualified
 
 
 @dataclass
@@ -65,6 +65,8 @@ class TouchedTables:
             self.warehouse.execute(
                 f"create or replace table {TOUCHED}.{name} as select * from (\n{sql}\n) {condition}", bound
             )
+        except BLAMELESS:
+            raise
         except duckdb.Error as error:
             raise ModelError(
                 f"The model {model.layer}/{model.name}.sql failed: {first_line(error)}.",

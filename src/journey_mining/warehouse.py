@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import sleep
@@ -43,12 +43,16 @@ STARVED = (
     duckdb.TransactionException,
     duckdb.FatalException,
 )
-"""What the engine raises when it lacks disk, memory or a permission: never the fault of a model or a preset.
+"""What the engine raises when it lacks disk, memory or a permission.
 
 One connection writes, so that a transaction can fail only where its files cannot be written.
 """
+BLAMELESS = (*STARVED, duckdb.InternalException)
+"""Errors that are never the fault of a model or a preset: those, and what the engine says of a fault of its own."""
 _SIGNALS = ("KeyboardInterrupt", "TerminationSignal")
 """What Python, and Prefect, raise when a signal asks a process to end."""
+_GIVEN_UP = "database has been invalidated because of a previous fatal error"
+"""What the engine says to every statement after such an error."""
 DAMAGED = ("Corrupt database file", "Could not read enough bytes", "not a valid DuckDB database file")
 """What the engine says, in errors of several classes, of a file that does not hold what was written into it."""
 SECRET_SPILL = {"temp_file_encryption": "true", "force_mbedtls_unsafe": "true"}
@@ -89,7 +93,7 @@ class Warehouse:
             if model.kept != "batch":
                 self.comment(model)
             return int(self.value(f"select count(*) from {target}"))
-        except STARVED:
+        except BLAMELESS:
             raise
         except duckdb.Error as error:
             raise ModelError(
@@ -104,7 +108,9 @@ class Warehouse:
         try:
             yield
         except BaseException:
-            self.execute("rollback")
+            # After a fault of the engine nothing can be undone, nor need it be: its files are given up with the run.
+            with suppress(duckdb.FatalException):
+                self.execute("rollback")
             raise
         self.execute("commit")
 
@@ -212,11 +218,22 @@ def clear_errors(name: str) -> Iterator[None]:
             f"'{name}' needs more memory, or room to spill: {first_line(error)}.",
             fix="raise `memory_limit:` in journey.yaml or free disk space, and run again; the published snapshot stands",
         ) from error
-    except (*STARVED, OSError) as error:
+    except duckdb.InternalException as error:
         raise JourneyMiningError(
-            f"'{name}' could not read or write: {first_line(error)}.",
-            fix="free disk space, check the folder's permissions, and run again; the published snapshot stands",
+            f"'{name}' met a fault of DuckDB {duckdb.__version__} itself: {first_line(error)}.",
+            fix="run again; the published snapshot stands; where it comes back, try `threads: 1` in journey.yaml, "
+            "and tell DuckDB's makers",
         ) from error
+    except duckdb.FatalException as error:
+        if _GIVEN_UP not in str(error):
+            raise _starved(name, error) from error
+        raise JourneyMiningError(
+            f"'{name}' cannot go on: DuckDB gave the files of the run up after an error that it met before.",
+            fix="see that error among the messages before; free disk space if it lacks, and run again; the published "
+            "snapshot stands",
+        ) from error
+    except (*STARVED, OSError) as error:
+        raise _starved(name, error) from error
     except duckdb.Error as error:
         if not tells_damage(error):
             raise
@@ -224,6 +241,13 @@ def clear_errors(name: str) -> Iterator[None]:
             f"'{name}' met a damaged file: {first_line(error)}.",
             fix="check the disk, and run again; the published snapshot stands",
         ) from error
+
+
+def _starved(name: str, error: Exception) -> JourneyMiningError:
+    return JourneyMiningError(
+        f"'{name}' could not read or write: {first_line(error)}.",
+        fix="free disk space, check the folder's permissions, and run again; the published snapshot stands",
+    )
 
 
 def tells_damage(error: Exception) -> bool:

@@ -87,6 +87,16 @@ def test_a_publication_with_warnings_is_told(shop: Path) -> None:
     assert last_run(shop) == document
 
 
+def test_a_run_ends_once() -> None:
+    """However late it is noted or told."""
+    outcome = Outcome("1", datetime(2026, 3, 2, tzinfo=UTC))
+    assert outcome.describe()["ended_at"] is None
+    outcome.end(None)
+    outcome.ended_at = datetime(2026, 3, 2, 1, tzinfo=UTC)
+    outcome.end(None)
+    assert outcome.describe()["ended_at"] == "2026-03-02T01:00:00+00:00"
+
+
 def test_a_publication_without_warnings_is_told(shop: Path) -> None:
     """Nothing needs a look."""
     (shop.parent / "shop.csv").write_text(LOG.replace("not a time", "2026-03-02T09:02:00Z"), encoding="utf-8")

@@ -9,15 +9,19 @@ from typing import cast
 import duckdb
 import pytest
 
-from journey_mining.errors import ModelError
+from journey_mining.errors import JourneyMiningError, ModelError
+from journey_mining.models import Model
 from journey_mining.sources.load import register_functions
 from journey_mining.warehouse import (
     Connection,
     Warehouse,
     checkpoint_early,
+    clear_errors,
     keeping_interrupts,
     open_warehouse,
 )
+
+GIVEN_UP = "database has been invalidated because of a previous fatal error"
 
 
 @pytest.fixture
@@ -101,3 +105,51 @@ def test_other_errors_are_none(error: Exception) -> None:
     """They are raised as they are."""
     with pytest.raises(type(error)), keeping_interrupts():
         raise error
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (duckdb.InternalException("INTERNAL Error: column 0 of 'anna' is lost"), "'reads' met a fault of DuckDB"),
+        (duckdb.FatalException(f"FATAL Error: Failed: {GIVEN_UP}. It must be restarted."), "'reads' cannot go on"),
+        (duckdb.FatalException("FATAL Error: No space left on device"), "No space left on device"),
+        (duckdb.OutOfMemoryException("Out of Memory Error: could not allocate"), "'reads' needs more memory"),
+    ],
+)  # fmt: skip
+def test_a_fault_of_the_engine_is_told_as_one(error: duckdb.Error, message: str) -> None:
+    """Neither the model that was at work nor, without a sign of it, the disk is blamed; no value is quoted."""
+    with pytest.raises(JourneyMiningError) as raised, clear_errors("reads"):
+        raise error
+    assert message in raised.value.what
+    assert "anna" not in str(raised.value)
+    assert raised.value.fix
+
+
+@pytest.mark.parametrize(
+    "fault", [duckdb.InternalException("INTERNAL Error: lost"), duckdb.OutOfMemoryException("full")]
+)
+def test_a_model_is_not_blamed_for_a_fault_of_the_engine(warehouse: Warehouse, fault: duckdb.Error) -> None:
+    model = Model("counted", "core", "-- Counts.\nselect 1 as n")
+
+    class Faulty:
+        def execute(self, *_: object) -> None:
+            raise fault
+
+    with pytest.raises(type(fault)):
+        Warehouse(cast(Connection, Faulty())).build(model, {})
+
+
+def test_what_ended_a_transaction_is_told_where_nothing_can_be_undone() -> None:
+    """After a fault of its own the engine refuses to roll back, too."""
+    said: list[str] = []
+
+    class Invalidated:
+        def execute(self, sql: str) -> None:
+            said.append(sql)
+            if sql == "rollback":
+                raise duckdb.FatalException(GIVEN_UP)
+
+    with pytest.raises(duckdb.InternalException, match="lost"):
+        with Warehouse(cast(Connection, Invalidated())).transaction():
+            raise duckdb.InternalException("lost")
+    assert said == ["begin transaction", "rollback"]

@@ -27,7 +27,7 @@ from journey_mining.sources.erased import horizon_us, list_erased
 from journey_mining.sources.keys import Pads, phone_e164
 from journey_mining.sources.presets import Preset, Table, duckdb_type
 from journey_mining.sources.shapes import Shape
-from journey_mining.warehouse import STARVED, Connection, Warehouse, first_line, quoted, quoted_name
+from journey_mining.warehouse import BLAMELESS, Connection, Warehouse, first_line, quoted, quoted_name
 
 ITEM_COLUMNS = {
     "file_no": "INTEGER", "line": "BIGINT", "item": "INTEGER", "raw": "VARCHAR", "native_key": "VARCHAR", "is_native_id": "BOOLEAN",
@@ -117,7 +117,7 @@ def prepare_batch(warehouse: Warehouse, batch: Batch, config: Config, pads: Pads
     with _relations(warehouse, batch) as readers:
         try:
             _read_items(warehouse, batch)
-        except STARVED:
+        except BLAMELESS:
             raise
         except duckdb.Error as error:
             raise SourceError(
