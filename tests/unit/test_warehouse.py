@@ -149,7 +149,7 @@ def test_what_ended_a_transaction_is_told_where_nothing_can_be_undone() -> None:
             if sql == "rollback":
                 raise duckdb.FatalException(GIVEN_UP)
 
-    with pytest.raises(duckdb.InternalException, match="lost"):
-        with Warehouse(cast(Connection, Invalidated())).transaction():
-            raise duckdb.InternalException("lost")
+    transaction = Warehouse(cast(Connection, Invalidated())).transaction()
+    with pytest.raises(duckdb.InternalException, match="lost"), transaction:
+        raise duckdb.InternalException("lost")
     assert said == ["begin transaction", "rollback"]
