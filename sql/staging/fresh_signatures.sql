@@ -17,24 +17,43 @@ described as (
     from examples as e
     inner join staged_items as s on e.event_id = s.event_id and e.signature_id = s.signature_id
     order by e.signature_id, s.file_no, s.line, s.item
+),
+
+-- All texts at once: to plan label_of for each of them takes longer than to compute it.
+labelled as (
+    select
+        *,
+        list_transform(
+            [
+                event_name,
+                coalesce(channel, campaign_channel(campaign_source, campaign_medium, is_paid_click), fallback_channel),
+                device,
+                object_type,
+                status,
+                campaign_source,
+                campaign_medium,
+                given_touchpoint,
+                given_stage
+            ],
+            lambda text: label_of(text)
+        ) as labels
+    from described
 )
 
 select
     signature_id,
     $source as source,
-    label_of(event_name) as event_name,
+    labels[1] as event_name,
     initiator,
     is_background,
-    label_of(
-        coalesce(channel, campaign_channel(campaign_source, campaign_medium, is_paid_click), fallback_channel)
-    ) as channel,
-    label_of(device) as device,
+    labels[2] as channel,
+    labels[3] as device,
     page_path,
-    label_of(object_type) as object_type,
-    label_of(status) as status,
-    label_of(campaign_source) as campaign_source,
-    label_of(campaign_medium) as campaign_medium,
+    labels[4] as object_type,
+    labels[5] as status,
+    labels[6] as campaign_source,
+    labels[7] as campaign_medium,
     score_kind,
-    label_of(given_touchpoint) as given_touchpoint,
-    label_of(given_stage) as given_stage
-from described
+    labels[8] as given_touchpoint,
+    labels[9] as given_stage
+from labelled

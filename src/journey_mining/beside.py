@@ -59,6 +59,11 @@ class Beside:
             connection.close()
             del self._started[name]
 
+    def finish_all(self) -> None:
+        """Wait for what nobody has asked for yet; raises what the first piece of it raised."""
+        while self._started:
+            self.finish(next(iter(self._started)))
+
     def stop(self) -> None:
         """Give up what nobody has asked for, and wait until it has ended."""
         for _, future in self._started.values():

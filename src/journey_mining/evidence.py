@@ -69,7 +69,7 @@ def begin_evidence(
 
     They wait until the rows are in place that a renewal replaces.
     """
-    replacing = renewal.beside if renewal is not None else None
+    replacing = renewal.replacing if renewal is not None else None
     rules = PainRules(min_customers=max(20, min_cell))
     question = ask_credit(model="all", bootstrap=DRAWS)
     ask_trials = partial(trials.keep_trials, renews=renewal is not None)

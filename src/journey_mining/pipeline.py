@@ -320,7 +320,7 @@ def audit_results(context: RunContext) -> Counts:
     }
     renewed = set(context.renewal.kept) if context.renewal else set()
     results = audits.run_audits(context.warehouse, context.config.audits, run, renewed)
-    context.replacing.finish("checkpoint")
+    context.replacing.finish_all()
     audits.write_audits(context.warehouse, results)
     context.summary["audits"] = results
     audits.require_passed(results)

@@ -233,7 +233,8 @@ class Renewal(TouchedTables):
         )
         self.has_ownerless = bool(self.warehouse.value("select count(*) from ownerless_events"))
         count = self.warehouse.value(
-            "select count(*) from staged_events where identity_key in (select identity_key from scope_keys)"
+            """select coalesce(sum(event_count), 0) from identity_keys
+            where identity_key in (select identity_key from scope_keys)"""
         )
         return bool(count <= MOST_TOUCHED * self.warehouse.value("select count(*) from staged_events"))
 
@@ -360,7 +361,7 @@ class Renewal(TouchedTables):
         """Give events that another line now tells, and that are as they were, their new place."""
         if not self.warehouse.value("select count(*) from relocated_events"):
             return
-        self.finish_replacing()
+        self.replacing.finish_all()
         self.warehouse.execute(
             """update published.main.events as e set file_id = f.file_id, line = s.line
             from store.main.staged_events as s
@@ -372,7 +373,7 @@ class Renewal(TouchedTables):
         """Add what the touched customers have now to the models by sums, less what they had."""
         for model in self._models(SUMS):
             self._create(f"plus_{model.name}", model.sql, model)
-        self.finish_replacing()
+        self.replacing.finish_all()
         self._end_narrowing()
         for model in self._models(SUMS):
             self._merge(model)
@@ -403,7 +404,11 @@ class Renewal(TouchedTables):
             f"delete from {table} as m where exists (select 1 from {touched} as k where {same})"
         )
         self.warehouse.execute(f"insert into {table} by name from merged_{model.name}")
-        self._drop(f"{part}_{model.name}" for part in ("plus", "minus", "merged", "keys"))
+        self._drop(f"{part}_{model.name}" for part in ("plus", "minus", "keys"))
+        if any(name.endswith("_id") for name in model.grain):
+            self._keep_renewed(f"merged_{model.name}", model)
+        else:  # few rows, of which all are audited
+            self._drop([f"merged_{model.name}"])
 
     def _end_narrowing(self) -> None:
         self._drop(("identity_customers", "identities", "staged_events"))
@@ -411,7 +416,7 @@ class Renewal(TouchedTables):
             if model.follows:
                 self._drop([model.name])
                 self._rename(f"{model.name}_followed", model.name)
-            self._keep_renewed(model.name)
+            self._keep_renewed(model.name, model)
 
     def _models(self, renewed: str) -> list[Model]:
         return [m for layer in ("core", "marts") for m in find_models(layer).values() if m.renewed == renewed]

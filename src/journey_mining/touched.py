@@ -23,12 +23,11 @@ class TouchedTables:
     """The tables of one run's renewal."""
 
     warehouse: Warehouse
-    beside: Beside
+    replacing: Beside
+    """Where rows replace others while further ones are computed."""
     parameters: Mapping[str, Any]
     kept: list[str] = field(default_factory=list, kw_only=True)
     """Tables renewed_<model>: the rows that replaced others, for the audits of this run."""
-    _replacing: list[str] = field(default_factory=list, kw_only=True)
-    """Models whose rows are being replaced."""
 
     def _renew_within(self, name: str, touched: str, **narrowed: str) -> None:
         """Replace the rows of touched keys; `narrowed` names what is enough of an input to compute them."""
@@ -76,7 +75,7 @@ class TouchedTables:
     def _replace_rows(self, model: Model, source: str, *conditions: str) -> int:
         """Begin to put the rows of a table in the place of those that meet a condition; returns their number.
 
-        Until `finish_replacing` nothing may read the model's own table, nor change the tables that are named.
+        Until `replacing` has finished it nothing may read the model's own table, nor change the tables that are named.
         """
         target = qualified(model)
         statements = [f"delete from {target} where {condition}" for condition in conditions]
@@ -86,23 +85,16 @@ class TouchedTables:
             for statement in statements:
                 connection.execute(statement)
 
-        self.beside.start(f"replace {model.name}", replace)
-        self._replacing.append(model.name)
+        self.replacing.start(f"replace {model.name}", replace)
         return int(self.warehouse.value(f"select count(*) from {TOUCHED}.{source}"))
-
-    def finish_replacing(self) -> None:
-        """Wait until the rows are in place; raises what kept one from it."""
-        while self._replacing:
-            self.beside.finish(f"replace {self._replacing.pop(0)}")
 
     def _delete(self, target: str, column: str, touched: str) -> None:
         """Delete the rows of touched keys."""
         self.warehouse.execute(f"delete from {target} where {self._among(column, touched)}")
 
     def _among(self, column: str, touched: str) -> str:
-        """The condition that a column holds one of the touched keys."""
-        key = next(iter(self._columns_of(touched)))
-        return f"{column} in (select {key} from {TOUCHED}.{touched})"
+        """The condition that a column holds one of the touched keys, which are all that their table has."""
+        return f"{column} in (select * from {TOUCHED}.{touched})"
 
     def _columns(self, model: Model) -> dict[str, str]:
         return self._columns_of(qualified(model))
@@ -114,11 +106,11 @@ class TouchedTables:
         for name in names:
             self.warehouse.execute(f"drop table if exists {TOUCHED}.{name}")
 
-    def _keep_renewed(self, name: str) -> None:
-        """Keep the rows that replaced others under renewed_<model>."""
-        self._drop([f"renewed_{name}"])
-        self._rename(name, f"renewed_{name}")
-        self.kept.append(name)
+    def _keep_renewed(self, name: str, model: Model) -> None:
+        """Keep a table of the rows that replaced others as renewed_<model>."""
+        self._drop([f"renewed_{model.name}"])
+        self._rename(name, f"renewed_{model.name}")
+        self.kept.append(model.name)
 
     def _rename(self, name: str, new: str) -> None:
         self.warehouse.execute(f"alter table {TOUCHED}.{name} rename to {new}")

@@ -62,7 +62,8 @@ def failures(lab: Lab, **limits: Any) -> dict[str, dict[str, object]]:
         "goal": limits.pop("goal", "purchase"),
         "has_retention": limits.pop("has_retention", True),
     }
-    found = run_audits(lab.warehouse, Audits.model_validate(limits), run)
+    renewed = limits.pop("renewed", ())
+    found = run_audits(lab.warehouse, Audits.model_validate(limits), run, renewed)
     return {str(row["audit"]): row for row in found if row["status"] != "passed"}
 
 
@@ -95,6 +96,16 @@ def test_a_row_that_came_twice_is_found(lab: Lab, table: str) -> None:
     lab.live(LOG)
     lab.warehouse.execute(f"insert into {table} select * from {table} limit 1")
     assert failures(lab)[f"unique_{table}"]["status"] == "failed"
+
+
+@pytest.mark.parametrize("table", ["events", "journey_steps", "variant_counts"])
+def test_among_renewed_rows_a_key_that_came_twice_is_found(lab: Lab, table: str) -> None:
+    """A night looks for the keys of what it wrote, among all rows of the table."""
+    lab.live(LOG)
+    lab.warehouse.execute(f"create table touched.main.renewed_{table} as select * from {table} limit 1")
+    assert f"unique_{table}" not in failures(lab, renewed={table})
+    lab.warehouse.execute(f"insert into {table} select * from touched.main.renewed_{table}")
+    assert failures(lab, renewed={table})[f"unique_{table}"]["status"] == "failed"
 
 
 def test_two_sources_may_read_different_events_of_one_file(lab: Lab) -> None:

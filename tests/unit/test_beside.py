@@ -38,6 +38,34 @@ def test_an_error_is_raised_where_the_result_is_asked_for(connection: Connection
     beside.stop()
 
 
+def test_work_waits_for_what_was_started_elsewhere_before(connection: Connection) -> None:
+    """Also where that ended with an error, which is for whoever asks for it; not for what is started later."""
+    first, second, may_end = Beside(connection), Beside(connection), Event()
+    done: list[str] = []
+
+    def fail(_: Connection) -> None:
+        may_end.wait(30)
+        done.append("first")
+        raise ValueError("first")
+
+    first.start("fails", fail)
+    second.start("waits", lambda _: done.append("second"), after=first)
+    first.start("later", lambda _: time.sleep(30) if not may_end.is_set() else None)
+    second.start("does not wait", lambda own: own.execute("select 1").fetchall())
+    time.sleep(0.05)
+    assert done == []
+    may_end.set()
+    second.finish("waits")
+    assert done == ["first", "second"]
+    with pytest.raises(ValueError, match="first"):
+        first.finish_all()
+    first.finish_all()
+    with pytest.raises(KeyError):
+        first.finish("later")
+    first.stop()
+    second.stop()
+
+
 def test_only_what_has_not_begun_is_taken_back(connection: Connection) -> None:
     beside, begun, may_end = Beside(connection), Event(), Event()
 
