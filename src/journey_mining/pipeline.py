@@ -39,8 +39,7 @@ from journey_mining.upkeep import rewrite_files
 from journey_mining.warehouse import Connection, checkpoint_early, clear_errors
 
 _HEAD_START_SECONDS = 0.02
-"""A reader that begins before a checkpoint does has it leave what was deleted to the next one, which closing would wait
-for."""
+"""A checkpoint that begins while others read leaves what was deleted to the next one, which closing would wait for."""
 
 
 def read_exports(context: RunContext) -> Counts:
@@ -277,7 +276,6 @@ def aggregate_marts(context: RunContext) -> Counts:
         if renewal is None or model.renewed is None:
             counts[model.name] = context.warehouse.build(model, context.parameters)
     write_settings(context)
-    write_derivation(context.warehouse, derivation_fingerprint(context), context.cutoff_us)
     return {**counts, "macros": create_macros(context.warehouse.connection)}
 
 
@@ -324,6 +322,8 @@ def audit_results(context: RunContext) -> Counts:
     audits.write_audits(context.warehouse, results)
     context.summary["audits"] = results
     audits.require_passed(results)
+    # Written now, it has closing merge in both files what an early checkpoint had to leave.
+    write_derivation(context.warehouse, derivation_fingerprint(context), context.cutoff_us)
     return {
         "audits": len(results),
         "warned": sum(result["status"] == "warned" for result in results),

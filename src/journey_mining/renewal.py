@@ -44,7 +44,7 @@ def derivation_before(warehouse: Warehouse, fingerprint: str) -> int | None:
 
 
 def write_derivation(warehouse: Warehouse, fingerprint: str, cutoff_us: int) -> None:
-    """Note how the derived tables were computed."""
+    """Note how the derived tables were computed, once they are audited."""
     warehouse.execute("delete from store.main.derivation")
     warehouse.execute("insert into store.main.derivation values ($f, $c)", {"f": fingerprint, "c": cutoff_us})
 
