@@ -1,7 +1,8 @@
-"""Keeping a run's files as small as their data: what grew by what nights replace is written anew.
+"""Keeping a run's files as small as their data: row groups are merged, and what grew by what nights replace is written anew.
 
 A renewed table leaves blocks behind that DuckDB gives back to later writing only, and rows that are marked as deleted
-until their row group is merged. Both stay in the file, which every run copies.
+until their row group is merged. Both stay in the file, which every run copies. To merge the rows of each night with those of
+the night before would write the same rows again and again.
 """
 
 from __future__ import annotations
@@ -10,12 +11,26 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from journey_mining.config import Config
-from journey_mining.warehouse import STARVED, open_attached, quoted_name, rewrite_database
+from journey_mining.warehouse import STARVED, Warehouse, open_attached, quoted_name, rewrite_database
 
+MERGED_EVERY = 7
+"""Nights of which one merges row groups."""
 MOST_GROWN = 1.5
 """Times the bytes that its data needs: a larger file is written anew."""
 SMALL_BYTES = 16 << 20
 """Files up to this size are left alone: copying them costs nothing that rewriting would save."""
+
+
+def choose_merging(warehouse: Warehouse, is_renewal: bool) -> bool:
+    """Whether the checkpoints of this run, which is entered in its history, merge row groups; sets it.
+
+    One that computed everything does: what several threads wrote lies in small parts.
+    """
+    merges = (
+        not is_renewal or warehouse.value("select count(*) % $n from run_history", {"n": MERGED_EVERY}) == 0
+    )
+    warehouse.execute("reset max_vacuum_tasks" if merges else "set max_vacuum_tasks = 0")
+    return merges
 
 
 def measure_needed(path: Path) -> int:

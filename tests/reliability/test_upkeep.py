@@ -12,8 +12,8 @@ from shop import CONFIG, HEADER, home_of, published, write_day
 from journey_mining import upkeep
 from journey_mining.pipeline import run_all
 from journey_mining.publication import DATABASE
-from journey_mining.upkeep import measure_needed, rewrite_files
-from journey_mining.warehouse import STORAGE_VERSION, open_readonly, rewrite_database
+from journey_mining.upkeep import choose_merging, measure_needed, rewrite_files
+from journey_mining.warehouse import STORAGE_VERSION, Warehouse, open_readonly, rewrite_database
 
 BLOCK = 1 << 18
 """Bytes of a block: no file is measured more finely."""
@@ -54,6 +54,36 @@ def test_what_a_file_needs_is_what_writing_it_anew_takes(tmp_path: Path, nights:
     needed = measure_needed(path)
     rewrite_database(path)
     assert abs(needed - path.stat().st_size) <= 0.15 * path.stat().st_size + 2 * BLOCK
+
+
+@pytest.mark.parametrize(
+    ("night", "merges"), [(0, True), (1, False), (6, False), (7, True), (14, True), (15, False)]
+)
+def test_one_night_of_seven_merges_row_groups(tmp_path: Path, night: int, merges: bool) -> None:
+    """What the others leave stays readable; a run that computed everything merges whatever the night."""
+    with duckdb.connect() as connection:
+        warehouse = Warehouse(connection)
+        connection.execute("create table run_history as select range as run_id from range($n)", {"n": night})
+        connection.execute(f"attach '{tmp_path / 'parts.duckdb'}' as parts (recovery_mode no_wal_writes)")
+        connection.execute("create table parts.numbers as select range as n from range(400000)")
+        connection.execute("checkpoint parts")
+        assert choose_merging(warehouse, is_renewal=True) == merges
+        connection.execute("delete from parts.numbers where n % 4 <> 0")
+        connection.execute("checkpoint parts")
+        assert count_row_groups(connection) == (1 if merges else 4)
+        assert connection.execute("select count(*) from parts.numbers").fetchall() == [(100000,)]
+        assert choose_merging(warehouse, is_renewal=False)
+        connection.execute("delete from parts.numbers where n % 8 <> 0")
+        connection.execute("checkpoint parts")
+        assert count_row_groups(connection) == 1
+
+
+def count_row_groups(connection: duckdb.DuckDBPyConnection) -> int:
+    """Row groups of parts.numbers."""
+    found = connection.execute(
+        "select count(distinct row_group_id) from pragma_storage_info('parts.numbers')"
+    ).fetchall()
+    return int(found[0][0])
 
 
 def test_an_empty_database_needs_nothing(tmp_path: Path) -> None:
