@@ -28,7 +28,12 @@ def find_paths(config: Config, name: str, source: Source) -> list[Path]:
     """
     try:
         found = [path for path in _search(config, source) if not path.name.startswith(".")]
-        return sorted(path for path in found if _is(path, stat.S_ISREG) and _is_outside(config, path))
+        folders: dict[Path, Path] = {}
+        return sorted(
+            path
+            for path in found
+            if _is(path, stat.S_ISREG) and config.home_dir not in _resolve(path, folders).parents
+        )
     except OSError as error:
         where = locate(config.path, "sources", name, "path")
         raise JourneyMiningError(
@@ -105,6 +110,16 @@ def _is_outside(config: Config, path: Path) -> bool:
     return config.home_dir not in path.resolve().parents
 
 
+def _resolve(path: Path, folders: dict[Path, Path]) -> Path:
+    """Where a path leads; `folders` notes where folders lead, so that each is looked at once."""
+    if path.is_symlink():
+        return path.resolve()
+    folder = path.parent
+    if folder not in folders:
+        folders[folder] = folder.resolve()
+    return folders[folder] / path.name
+
+
 def require_contained(config: Config, name: str, source: Source, found: list[Path]) -> None:
     """Raise SourceError for a link that leads out of the source's folder, and for a name that cannot be shown.
 
@@ -113,8 +128,9 @@ def require_contained(config: Config, name: str, source: Source, found: list[Pat
     """
     root = _folder(config.path.parent / source.path).resolve()
     where = f"{locate(config.path, 'sources', name, 'path')}: sources.{name}"
+    folders: dict[Path, Path] = {}
     for path in found:
-        target = path.resolve()
+        target = _resolve(path, folders)
         if _UNSHOWABLE.search(str(path)):
             raise SourceError(
                 f"{where} holds a file whose name cannot be shown.",
