@@ -59,7 +59,7 @@ def write_exports(folder: Path, rows: int) -> Path:
     _write_survey(folder / "survey" / "nps.csv")
     _write_table(folder / "log.csv", rows)
     (folder / "journey.yaml").write_text(
-        "home: journeys\nmemory_limit: 80MB\nthreads: 2\nsources:\n"
+        "home: journeys\nmemory_limit: 112MB\nthreads: 2\nsources:\n"
         "  log: {system: table, path: log.csv, timezone: UTC, columns: {actor: agent, object_id: thing}}\n"
         "  ga: {system: ga4, path: web/*.jsonl.gz}\n  snow: {system: snowplow, path: web/atomic.csv}\n"
         "  crm: {system: hubspot, path: crm/}\n  support: {system: zendesk, path: support/}\n"
