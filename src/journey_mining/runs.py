@@ -78,7 +78,7 @@ class RunContext:
     beside: Beside = field(init=False)
     """What goes on while steps do."""
     replacing: Beside = field(init=False)
-    """How a renewal replaces rows, while it computes others and estimates are made."""
+    """Where rows are replaced while others are computed, and files are written while others are read."""
 
     def __post_init__(self) -> None:
         self.beside, self.replacing = Beside(self.warehouse.connection), Beside(self.warehouse.connection)

@@ -21,8 +21,8 @@ SMALL_BYTES = 16 << 20
 """Files up to this size are left alone: copying them costs nothing that rewriting would save."""
 
 
-def choose_merging(warehouse: Warehouse, is_renewal: bool) -> bool:
-    """Whether the checkpoints of this run, which is entered in its history, merge row groups; sets it.
+def set_merging(warehouse: Warehouse, is_renewal: bool) -> None:
+    """Have the checkpoints of this run, which is entered in its history, merge row groups, or leave that to a later one.
 
     One that computed everything does: what several threads wrote lies in small parts.
     """
@@ -30,7 +30,6 @@ def choose_merging(warehouse: Warehouse, is_renewal: bool) -> bool:
         not is_renewal or warehouse.value("select count(*) % $n from run_history", {"n": MERGED_EVERY}) == 0
     )
     warehouse.execute("reset max_vacuum_tasks" if merges else "set max_vacuum_tasks = 0")
-    return merges
 
 
 def measure_needed(path: Path) -> int:

@@ -89,8 +89,8 @@ class OneByOne(Beside):
         super().__init__(connection)
         self._kept: dict[str, Work] = {}
 
-    def start(self, name: str, work: Work) -> None:
-        """Keep `work` for `finish`."""
+    def start(self, name: str, work: Work, after: Beside | None = None) -> None:
+        """Keep `work` for `finish`, by when all that was started elsewhere has ended."""
         self._kept[name] = work
 
     def finish(self, name: str) -> Any:

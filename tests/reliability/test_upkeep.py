@@ -12,7 +12,7 @@ from shop import CONFIG, HEADER, home_of, published, write_day
 from journey_mining import upkeep
 from journey_mining.pipeline import run_all
 from journey_mining.publication import DATABASE
-from journey_mining.upkeep import choose_merging, measure_needed, rewrite_files
+from journey_mining.upkeep import measure_needed, rewrite_files, set_merging
 from journey_mining.warehouse import STORAGE_VERSION, Warehouse, open_readonly, rewrite_database
 
 BLOCK = 1 << 18
@@ -67,12 +67,12 @@ def test_one_night_of_seven_merges_row_groups(tmp_path: Path, night: int, merges
         connection.execute(f"attach '{tmp_path / 'parts.duckdb'}' as parts (recovery_mode no_wal_writes)")
         connection.execute("create table parts.numbers as select range as n from range(400000)")
         connection.execute("checkpoint parts")
-        assert choose_merging(warehouse, is_renewal=True) == merges
+        set_merging(warehouse, is_renewal=True)
         connection.execute("delete from parts.numbers where n % 4 <> 0")
         connection.execute("checkpoint parts")
         assert count_row_groups(connection) == (1 if merges else 4)
         assert connection.execute("select count(*) from parts.numbers").fetchall() == [(100000,)]
-        assert choose_merging(warehouse, is_renewal=False)
+        set_merging(warehouse, is_renewal=False)
         connection.execute("delete from parts.numbers where n % 8 <> 0")
         connection.execute("checkpoint parts")
         assert count_row_groups(connection) == 1

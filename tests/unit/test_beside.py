@@ -40,8 +40,12 @@ def test_an_error_is_raised_where_the_result_is_asked_for(connection: Connection
 
 def test_work_waits_for_what_was_started_elsewhere_before(connection: Connection) -> None:
     """Also where that ended with an error, which is for whoever asks for it; not for what is started later."""
-    first, second, may_end = Beside(connection), Beside(connection), Event()
+    first, second, may_end, later_may_end = Beside(connection), Beside(connection), Event(), Event()
     done: list[str] = []
+
+    def end_later(_: Connection) -> None:
+        later_may_end.wait(30)
+        done.append("later")
 
     def fail(_: Connection) -> None:
         may_end.wait(30)
@@ -50,13 +54,13 @@ def test_work_waits_for_what_was_started_elsewhere_before(connection: Connection
 
     first.start("fails", fail)
     second.start("waits", lambda _: done.append("second"), after=first)
-    first.start("later", lambda _: time.sleep(30) if not may_end.is_set() else None)
-    second.start("does not wait", lambda own: own.execute("select 1").fetchall())
+    first.start("later", end_later)
     time.sleep(0.05)
     assert done == []
     may_end.set()
     second.finish("waits")
     assert done == ["first", "second"]
+    later_may_end.set()
     with pytest.raises(ValueError, match="first"):
         first.finish_all()
     first.finish_all()

@@ -128,7 +128,7 @@ def test_a_fault_of_the_engine_is_told_as_one(error: duckdb.Error, message: str)
 @pytest.mark.parametrize(
     "fault", [duckdb.InternalException("INTERNAL Error: lost"), duckdb.OutOfMemoryException("full")]
 )
-def test_a_model_is_not_blamed_for_a_fault_of_the_engine(warehouse: Warehouse, fault: duckdb.Error) -> None:
+def test_a_model_is_not_blamed_for_a_fault_of_the_engine(fault: duckdb.Error) -> None:
     model = Model("counted", "core", "-- Counts.\nselect 1 as n")
 
     class Faulty:
