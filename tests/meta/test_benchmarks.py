@@ -1,0 +1,38 @@
+"""The parts that `make bench` measures still run: they take steps apart, which nothing else does."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+PARTS_FILE = Path(__file__).parents[1] / "benchmarks" / "parts.py"
+EVENTS = 5_000
+
+
+def run_part(folder: Path, part: str) -> dict[str, Any]:
+    """The figures of one part over a little company."""
+    task = {
+        "part": part, "form": "parquet", "folder": str(folder), "events": EVENTS, "threads": 2, "memory_limit": "2GB",
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, str(PARTS_FILE), json.dumps(task)], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    figures: dict[str, Any] = json.loads(done.stdout.strip().rsplit("\n", 1)[-1])
+    return figures
+
+
+def test_the_parts_of_a_run_are_measured(tmp_path: Path) -> None:
+    """Estimates are timed apart from the marts, and a night reads less than everything."""
+    found = {part: run_part(tmp_path, part) for part in ("generate", "stage", "derive", "night")}
+    assert found["stage"]["events"] > EVENTS
+    derived, night = found["derive"], found["night"]
+    assert derived["evidence_seconds"] > 0
+    assert derived["page_bytes"] > derived["page_data_bytes"] > 0
+    read = {
+        name: night[f"{name}_counts"]["read exports"]["records"] for name in ("full", "night", "quiet_night")
+    }
+    assert read["full"] > read["night"] > read["quiet_night"] == 0
