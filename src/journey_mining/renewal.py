@@ -244,10 +244,9 @@ class Renewal(TouchedTables):
         self.asked = {row["name"]: Model(row["name"], "asked", row["query"]) for row in rows}
         sums = self._models(SUMS)
         readers = [*sums, *self.asked.values()]
-        read = {name for model in readers for name in model.reads}
-        before = [model for model in self._models(CUSTOMER) if model.name in read]
+        before = [model for model in self._models(CUSTOMER) if model.kept != "run"]
         for model in before:
-            listed = ", ".join(self._needed_columns(model, readers))
+            listed = ", ".join(self._needed_columns(model, readers) if model.follows else ["*"])
             parts = [
                 f"select {listed} from {qualified(model)} semi join touched_customers using (customer_id)"
             ]
@@ -258,10 +257,8 @@ class Renewal(TouchedTables):
             self._create(f"minus_{model.name}", model.sql, model)
         self.had = self._answer()
         for model in before:
-            if model.follows:
-                self._drop([f"{model.name}_before"])
-                self._rename(model.name, f"{model.name}_before")
-        self._drop(model.name for model in before)
+            self._drop([f"{model.name}_before"])
+            self._rename(model.name, f"{model.name}_before")
 
     def _answer(self) -> dict[str, pa.Table]:
         """What is asked, of the tables of touched customers that stand before the others."""
@@ -274,9 +271,9 @@ class Renewal(TouchedTables):
         return answers
 
     def _needed_columns(self, model: Model, counting: Iterable[Model]) -> list[str]:
-        """The columns that the counts read; of a model that follows another, what any reader or the comparison needs."""
-        followed = find_models(model.layer)[model.follows].columns if model.follows else {}
-        readers = [*counting, *self._models(CUSTOMER)] if model.follows else counting
+        """The columns of a model that follows another which the counts, any reader or the comparison needs."""
+        followed = find_models(model.layer)[str(model.follows)].columns
+        readers = [*counting, *self._models(CUSTOMER)]
         named = [one for one in readers if model.name in one.reads]
         return [
             f'"{name}"'
@@ -310,17 +307,10 @@ class Renewal(TouchedTables):
                 continue
             self._create(model.name, model.sql, model)
             if model.kept != "run":
-                counts[model.name] = self._replace(model)
+                counts[model.name] = self._replace_changed(model)
         if layer == "core":
             self.have = self._answer()
         return counts
-
-    def _replace(self, model: Model) -> int:
-        """Put the new rows of the touched customers, and of nobody's touched events, in the place of the old ones."""
-        conditions = [self._among("customer_id", "touched_customers")]
-        if self._has_ownerless(model):
-            conditions.append(_OWNERLESS)
-        return self._replace_rows(model, model.name, *conditions)
 
     def _renew_followers(self, model: Model) -> int:
         """Compute and replace only the rows of events that changed, or that stand elsewhere in the model followed."""
@@ -413,10 +403,11 @@ class Renewal(TouchedTables):
     def _end_narrowing(self) -> None:
         self._drop(("identity_customers", "identities", "staged_events"))
         for model in self._models(CUSTOMER):
-            if model.follows:
-                self._drop([model.name])
-                self._rename(f"{model.name}_followed", model.name)
-            self._keep_renewed(model.name, model)
+            if model.kept == "run":
+                self._keep_renewed(model.name, model)
+                continue
+            self._drop([model.name])
+            self._keep_renewed(f"{model.name}_{'followed' if model.follows else 'changed'}", model)
 
     def _models(self, renewed: str) -> list[Model]:
         return [m for layer in ("core", "marts") for m in find_models(layer).values() if m.renewed == renewed]

@@ -72,21 +72,52 @@ class TouchedTables:
                 fix="see it with: journey-mining models --show " + model.name,
             ) from error
 
-    def _replace_rows(self, model: Model, source: str, *conditions: str) -> int:
+    def _replace_rows(self, model: Model, source: str, condition: str) -> int:
         """Begin to put the rows of a table in the place of those that meet a condition; returns their number.
 
         Until `replacing` has finished it nothing may read the model's own table, nor change the tables that are named.
         """
         target = qualified(model)
-        statements = [f"delete from {target} where {condition}" for condition in conditions]
-        statements.append(f"insert into {target} by name from {TOUCHED}.{source}")
+        self._begin_replacing(
+            model,
+            f"delete from {target} where {condition}",
+            f"insert into {target} by name from {TOUCHED}.{source}",
+        )
+        return int(self.warehouse.value(f"select count(*) from {TOUCHED}.{source}"))
 
+    def _replace_changed(self, model: Model) -> int:
+        """Begin to make the rows of <model>_before those of the table before the model's, which differ little.
+
+        Only those that differ are written: <model>_changed has their keys, with whether the row was there and is there.
+        Nothing may read or change the named tables until then, as with `_replace_rows`. Returns the number of rows that are.
+        """
+        target, now = qualified(model), f"{TOUCHED}.{model.name}"
+        before, changed = f"{now}_before", f"{now}_changed"
+        keys = [f'"{name}"' for name in model.grain]
+        first = keys[0]
+        matching = " and ".join(f"b.{key} = n.{key}" for key in keys)
+        differs = " or ".join(f'b."{name}" is distinct from n."{name}"' for name in self._columns(model))
+        listed = ", ".join(f"coalesce(b.{key}, n.{key}) as {key}" for key in keys)
+        among = " and ".join(f"c.{key} = t.{key}" for key in keys)
+        self._begin_replacing(
+            model,
+            f"""create or replace table {changed} as
+            select {listed}, b.{first} is not null as was_there, n.{first} is not null as is_there
+            from {before} as b full outer join {now} as n on {matching}
+            where {differs}""",
+            f"delete from {target} as t where exists (select 1 from {changed} as c where {among} and c.was_there)",
+            f"""insert into {target} by name
+            select t.* from {now} as t where exists (select 1 from {changed} as c where {among} and c.is_there)""",
+            f"drop table {before}",
+        )
+        return int(self.warehouse.value(f"select count(*) from {now}"))
+
+    def _begin_replacing(self, model: Model, *statements: str) -> None:
         def replace(connection: Connection) -> None:
             for statement in statements:
                 connection.execute(statement)
 
         self.replacing.start(f"replace {model.name}", replace)
-        return int(self.warehouse.value(f"select count(*) from {TOUCHED}.{source}"))
 
     def _delete(self, target: str, column: str, touched: str) -> None:
         """Delete the rows of touched keys."""
