@@ -18,6 +18,7 @@ from journey_mining.analysis.credit import are_many, write_credit
 from journey_mining.analysis.log import EventLog
 from journey_mining.mining.crediting import CreditQuestion, gather_paths, list_methods
 from journey_mining.mining.path_sums import PathSums, read_sums, sum_paths, tabulate_sums
+from journey_mining.sums import write_addition, write_sums
 from journey_mining.warehouse import Connection
 
 CREDIT = "credit_sums"
@@ -66,36 +67,45 @@ def _keep(
 
     `summarise` turns an answer into rows whose `amounts` may be added up where all else is equal.
     """
-    asked = (name, query, basis)
+    asked, table = (name, query, basis), f"store.main.{name}"
     kept = connection.execute(
         "select * from store.main.asked_queries where name = $n", {"n": name}
     ).fetchall()
-    if change is not None and kept == [asked]:
+    is_kept = change is not None and kept == [asked]
+    if change is not None and is_kept:
         had, have = (summarise(_read(answer)) for answer in (change.had, change.have))
-        before = _read(connection.sql(f"select * from store.main.{name}").to_arrow_table())
-        parts = [before, have, had.assign(**{amount: -had[amount] for amount in amounts})]
+        rows = pd.concat([have, had.assign(**{amount: -had[amount] for amount in amounts})])
     else:
-        parts = [summarise(_read(connection.sql(query).to_arrow_table()))]
-    table = _sum_up(pd.concat(parts), amounts)
-    connection.register("sums_now", pa.Table.from_pandas(table, preserve_index=False))
+        rows = summarise(_read(connection.sql(query).to_arrow_table()))
+    keys = [column for column in rows.columns if column not in amounts]
+    kinds = dict.fromkeys(amounts, "bigint")
+    connection.register("sums_now", _table_of(rows))
+    now = write_sums("from sums_now", keys, kinds)
+    statements: Sequence[str] = (f"create or replace table {table} as {now}",)
+    if is_kept:
+        changes, changed = (f"scratch.main.{part}_{name}" for part in ("changes", "changed"))
+        connection.execute(f"create or replace table {changes} as {now}")
+        first, *statements = write_addition(table, changes, changed, keys, kinds)
+        connection.execute(first)
     connection.execute("begin transaction")
-    connection.execute(f"create or replace table store.main.{name} as select * from sums_now")
+    for statement in statements:
+        connection.execute(statement)
     connection.execute("delete from store.main.asked_queries where name = $n", {"n": name})
     connection.execute("insert into store.main.asked_queries values (?, ?, ?)", asked)
     connection.execute("commit")
     connection.unregister("sums_now")
-    return table
-
-
-def _sum_up(rows: pd.DataFrame, amounts: Sequence[str]) -> pd.DataFrame:
-    """The rows with equal ones added up, in order, without those that are nothing."""
-    keys = [column for column in rows.columns if column not in amounts]
-    summed = rows.groupby(keys, as_index=False)[list(amounts)].sum()
-    return summed.loc[(summed[list(amounts)] != 0).any(axis="columns")].reset_index(drop=True)
+    return _read(connection.sql(f"select * from {table} order by all").to_arrow_table())
 
 
 def _read(answer: pa.Table) -> pd.DataFrame:
     return frame_of(answer, repeated=["label"])
+
+
+def _table_of(rows: pd.DataFrame) -> pa.Table:
+    """The rows as a table in which texts are texts, also where there are none, so that later ones can be added."""
+    table = pa.Table.from_pandas(rows, preserve_index=False)
+    fields = [one.with_type(pa.string()) if pa.types.is_null(one.type) else one for one in table.schema]
+    return table.cast(pa.schema(fields))
 
 
 def _forget(connection: Connection, name: str) -> None:

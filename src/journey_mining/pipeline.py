@@ -35,7 +35,7 @@ from journey_mining.sources.changes import begin_changes, end_changes, recount_f
 from journey_mining.sources.erased import horizon_us
 from journey_mining.sources.ledger import read_sources
 from journey_mining.touchpoints import match_rules
-from journey_mining.upkeep import rewrite_files, set_merging
+from journey_mining.upkeep import rewrite_files
 from journey_mining.warehouse import Connection, checkpoint_early, clear_errors
 
 _HEAD_START_SECONDS = 0.02
@@ -288,7 +288,6 @@ def mine_evidence(context: RunContext) -> Counts:
     from journey_mining.report import draft_report
 
     counts: Counts = dict(publish_evidence(context.beside, context.warehouse))
-    set_merging(context.warehouse, context.renewal is not None)
     context.replacing.start("checkpoint", checkpoint_early)
     sleep(_HEAD_START_SECONDS)
     context.beside.start("report", draft_report)

@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from journey_mining.identity import contract_links
 from journey_mining.models import Model, find_models
+from journey_mining.sums import write_addition, write_sums
 from journey_mining.touched import TouchedTables
 from journey_mining.warehouse import TOUCHED, Warehouse, qualified
 
@@ -170,8 +171,13 @@ class Renewal(TouchedTables):
         rounds = contract_links(
             self.warehouse, "select left_hash as a, right_hash as b from renewed_identity_links"
         )
-        self._delete("store.main.identity_components", "identifier_hash", "touched_identifiers")
-        self.warehouse.execute("insert into store.main.identity_components select node, root from labels")
+        self._shadow(
+            "renewed_components", "select node as identifier_hash, root as component_hash from labels"
+        )
+        self._replace_differing(
+            "store.main.identity_components", "touched_identifiers", "renewed_components", ("identifier_hash",)
+        )
+        self._drop(["renewed_components"])
         return rounds
 
     def _renew_owners(self) -> None:
@@ -369,36 +375,23 @@ class Renewal(TouchedTables):
             self._merge(model)
 
     def _merge(self, model: Model) -> None:
-        """Replace the counts of the keys that touched customers take or took part in."""
-        keys = [f'"{name}"' for name in model.grain]
-        kinds = {name: kind for name, kind in self._columns(model).items() if name not in model.grain}
-        listed = ", ".join([*keys, *(f'"{name}"' for name in kinds)])
-        negated = ", ".join([*keys, *(f'-"{name}" as "{name}"' for name in kinds)])
-        summed = ", ".join(f'cast(sum("{name}") as {kind}) as "{name}"' for name, kind in kinds.items())
-        remaining = " or ".join(f'sum("{name}") <> 0' for name in kinds)
-        same = " and ".join(f"m.{key} is not distinct from k.{key}" for key in keys)
-        table, touched = qualified(model), f"keys_{model.name}"
-        self._set(
-            touched,
-            f"select {', '.join(keys)} from plus_{model.name} union all select {', '.join(keys)} from minus_{model.name}",
+        """Add to the model's table what touched customers have, less what they had."""
+        amounts = {name: kind for name, kind in self._columns(model).items() if name not in model.grain}
+        plus, minus, changes, merged = (
+            f"{part}_{model.name}" for part in ("plus", "minus", "changes", "merged")
         )
-        self._shadow(
-            f"merged_{model.name}",
-            f"""select {", ".join(keys)}, {summed} from (
-                select {listed} from {table} as m where exists (select 1 from {touched} as k where {same})
-                union all select {listed} from plus_{model.name}
-                union all select {negated} from minus_{model.name}
-            ) group by {", ".join(keys)} having {remaining}""",
-        )
-        self.warehouse.execute(
-            f"delete from {table} as m where exists (select 1 from {touched} as k where {same})"
-        )
-        self.warehouse.execute(f"insert into {table} by name from merged_{model.name}")
-        self._drop(f"{part}_{model.name}" for part in ("plus", "minus", "keys"))
+        negated = ", ".join(f'-"{name}" as "{name}"' for name in amounts)
+        listed = ", ".join(f'"{name}"' for name in model.grain)
+        rows = f"select * from {plus} union all by name select {listed}, {negated} from {minus}"
+        self._shadow(changes, write_sums(rows, model.grain, amounts))
+        target, source = qualified(model), f"{TOUCHED}.{merged}"
+        for statement in write_addition(target, f"{TOUCHED}.{changes}", source, model.grain, amounts):
+            self.warehouse.execute(statement)
+        self._drop((plus, minus, changes))
         if any(name.endswith("_id") for name in model.grain):
-            self._keep_renewed(f"merged_{model.name}", model)
+            self._keep_renewed(merged, model)
         else:  # few rows, of which all are audited
-            self._drop([f"merged_{model.name}"])
+            self._drop([merged])
 
     def _end_narrowing(self) -> None:
         self._drop(("identity_customers", "identities", "staged_events"))

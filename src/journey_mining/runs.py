@@ -41,7 +41,8 @@ from journey_mining.sources.erased import carry_tombstones
 from journey_mining.sources.keys import Pads, load_pads
 from journey_mining.sources.load import register_functions
 from journey_mining.touchpoints import check_rules
-from journey_mining.warehouse import Warehouse, clear_errors, open_warehouse
+from journey_mining.upkeep import NIGHTLY_GROUP_ROWS
+from journey_mining.warehouse import WHOLE_GROUP_ROWS, Warehouse, clear_errors, open_warehouse
 
 Counts = dict[str, int | float | str]
 
@@ -179,7 +180,7 @@ def _begin(
     name = home.current_name()
     inherited = inherit_store(home, config, pads.key_id, rebuild)
     working = start_working_copy(home, outcome.run_id, inherited.keeps_store, keep_database=not rebuild)
-    warehouse = _open(config, home, working)
+    warehouse = _open(config, home, working, renews=inherited.keeps_store and not rebuild)
     context = RunContext(
         config, home, outcome.run_id, outcome.started_at, working, warehouse, pads,
         reads_again=inherited.reads_again, requests=requests, summary=outcome.summary,
@@ -196,7 +197,7 @@ def _begin(
     return context
 
 
-def _open(config: Config, home: Home, working: Path) -> Warehouse:
+def _open(config: Config, home: Home, working: Path, renews: bool) -> Warehouse:
     return open_warehouse(
         working / DATABASE,
         working / "store.duckdb",
@@ -204,6 +205,7 @@ def _open(config: Config, home: Home, working: Path) -> Warehouse:
         register_functions,
         config.memory_limit,
         config.threads,
+        NIGHTLY_GROUP_ROWS if renews else WHOLE_GROUP_ROWS,
     )
 
 

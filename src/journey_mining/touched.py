@@ -6,7 +6,7 @@ replace others beside the computation of further ones, which reads nothing that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +30,7 @@ class TouchedTables:
     """Tables renewed_<model>: the rows that replaced others, for the audits of this run."""
 
     def _renew_within(self, name: str, touched: str, **narrowed: str) -> None:
-        """Replace the rows of touched keys; `narrowed` names what is enough of an input to compute them."""
+        """Replace the rows of touched keys that differ; `narrowed` names what is enough of an input to compute them."""
         model = find_models("core")[name]
         column = str(model.renewed).removeprefix("by ")
         for table, condition in narrowed.items():
@@ -38,9 +38,24 @@ class TouchedTables:
             self._shadow(table, f"select {', '.join(needed)} from store.main.{table} {condition}")
         self._create(f"renewed_{name}", model.sql, model, f"where {self._among(column, touched)}")
         self._drop(narrowed)
-        self._delete(qualified(model), column, touched)
-        self.warehouse.execute(f"insert into {qualified(model)} by name from {TOUCHED}.renewed_{name}")
+        self._replace_differing(qualified(model), touched, f"renewed_{name}", model.grain, column)
         self.kept.append(name)
+
+    def _replace_differing(
+        self, target: str, touched: str, source: str, keys: Sequence[str], column: str | None = None
+    ) -> None:
+        """Make the rows of touched keys (in `column`, else the first of `keys`) those of a table, writing what differs."""
+        renewed = f"{TOUCHED}.{source}"
+        same = " and ".join(f't."{one}" is not distinct from r."{one}"' for one in self._columns_of(target))
+        at_key = " and ".join(f't."{one}" = r."{one}"' for one in keys)
+        self.warehouse.execute(
+            f"""delete from {target} as t where {self._among(column or keys[0], touched)}
+                and not exists (select 1 from {renewed} as r where {same})"""
+        )
+        self.warehouse.execute(
+            f"""insert into {target} by name select * from {renewed} as r
+            where not exists (select 1 from {target} as t where {at_key})"""
+        )
 
     def _set(self, name: str, query: str) -> None:
         """A table of the distinct rows of a query, which may read the table that it replaces."""

@@ -1,8 +1,9 @@
-"""Keeping a run's files as small as their data: row groups are merged, and what grew by what nights replace is written anew.
+"""Keeping a run's files as small as their data: nights write small row groups, and what grew by what they replace is written anew.
 
 A renewed table leaves blocks behind that DuckDB gives back to later writing only, and rows that are marked as deleted
-until their row group is merged. Both stay in the file, which every run copies. To merge the rows of each night with those of
-the night before would write the same rows again and again.
+until their row group is merged with others, of which a checkpoint makes as few whole ones as it can. In files that are there
+a whole one is small, so that a night merges what the last ones left without writing large ones again. Free blocks and deleted
+rows stay in the file, which every run copies.
 """
 
 from __future__ import annotations
@@ -11,25 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from journey_mining.config import Config
-from journey_mining.warehouse import STARVED, Warehouse, open_attached, quoted_name, rewrite_database
+from journey_mining.warehouse import STARVED, open_attached, quoted_name, rewrite_database
 
-MERGED_EVERY = 7
-"""Nights of which one merges row groups."""
+NIGHTLY_GROUP_ROWS = 30_720
+"""Rows of the row groups that a run writes into files that are there."""
 MOST_GROWN = 1.5
 """Times the bytes that its data needs: a larger file is written anew."""
 SMALL_BYTES = 16 << 20
 """Files up to this size are left alone: copying them costs nothing that rewriting would save."""
-
-
-def set_merging(warehouse: Warehouse, is_renewal: bool) -> None:
-    """Have the checkpoints of this run, which is entered in its history, merge row groups, or leave that to a later one.
-
-    One that computed everything does: what several threads wrote lies in small parts.
-    """
-    merges = (
-        not is_renewal or warehouse.value("select count(*) % $n from run_history", {"n": MERGED_EVERY}) == 0
-    )
-    warehouse.execute("reset max_vacuum_tasks" if merges else "set max_vacuum_tasks = 0")
 
 
 def measure_needed(path: Path) -> int:

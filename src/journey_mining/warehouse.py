@@ -27,6 +27,8 @@ WORKING = "recovery_mode no_wal_writes"
 """A run works on copies that nobody opens after a crash, so that a log of what was written would be for nothing."""
 KEPT = ("published", "store")
 """The files that outlive a run."""
+WHOLE_GROUP_ROWS = 122_880
+"""Rows of DuckDB's row groups where nothing else is asked for."""
 _CHECKPOINT_TRIES = 20
 _CHECKPOINT_PAUSE_SECONDS = 0.01
 SEARCH_PATH = "published.main,store.main,scratch.main"
@@ -278,10 +280,12 @@ def open_warehouse(
     prepare: Callable[[Connection], None],
     memory_limit: str = "6GB",
     threads: int | None = None,
+    row_group_rows: int = WHOLE_GROUP_ROWS,
 ) -> Warehouse:
     """A warehouse over the two files, created when they are missing; spill files are encrypted.
 
-    `prepare` registers the Python functions that the macros call.
+    `prepare` registers the Python functions that the macros call. `row_group_rows` is how many rows a row group that is
+    written takes at most.
     """
     shutil.rmtree(spill, ignore_errors=True)
     spill.mkdir(parents=True, mode=0o700)
@@ -292,10 +296,9 @@ def open_warehouse(
     connection.execute("set checkpoint_threshold = '512MB'")
     connection.execute(f"set threads = {threads or os.cpu_count() or 1}")
     scratch = spill / "scratch.duckdb" if str(published) != ":memory:" else published
+    options = f"storage_version {quoted(STORAGE_VERSION)}, row_group_size {row_group_rows}, {WORKING}"
     for name, path in (("published", published), ("store", store), ("scratch", scratch)):
-        connection.execute(
-            f"attach {quoted(str(path))} as {name} (storage_version {quoted(STORAGE_VERSION)}, {WORKING})"
-        )
+        connection.execute(f"attach {quoted(str(path))} as {name} ({options})")
     connection.execute("attach ':memory:' as touched")
     connection.execute(f"set search_path = '{TOUCHED},{SEARCH_PATH}'")
     connection.execute((sql_folder() / "store" / "tables.sql").read_text(encoding="utf-8"))

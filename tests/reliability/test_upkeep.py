@@ -9,11 +9,11 @@ import duckdb
 import pytest
 from shop import CONFIG, HEADER, home_of, published, write_day
 
-from journey_mining import upkeep
+from journey_mining import upkeep, warehouse
 from journey_mining.pipeline import run_all
 from journey_mining.publication import DATABASE
-from journey_mining.upkeep import measure_needed, rewrite_files, set_merging
-from journey_mining.warehouse import STORAGE_VERSION, Warehouse, open_readonly, rewrite_database
+from journey_mining.upkeep import NIGHTLY_GROUP_ROWS, measure_needed, rewrite_files
+from journey_mining.warehouse import STORAGE_VERSION, WHOLE_GROUP_ROWS, open_readonly, rewrite_database
 
 BLOCK = 1 << 18
 """Bytes of a block: no file is measured more finely."""
@@ -56,34 +56,47 @@ def test_what_a_file_needs_is_what_writing_it_anew_takes(tmp_path: Path, nights:
     assert abs(needed - path.stat().st_size) <= 0.15 * path.stat().st_size + 2 * BLOCK
 
 
-@pytest.mark.parametrize(
-    ("night", "merges"), [(0, True), (1, False), (6, False), (7, True), (14, True), (15, False)]
-)
-def test_one_night_of_seven_merges_row_groups(tmp_path: Path, night: int, merges: bool) -> None:
-    """What the others leave stays readable; a run that computed everything merges whatever the night."""
-    with duckdb.connect() as connection:
-        warehouse = Warehouse(connection)
-        connection.execute("create table run_history as select range as run_id from range($n)", {"n": night})
-        connection.execute(f"attach '{tmp_path / 'parts.duckdb'}' as parts (recovery_mode no_wal_writes)")
-        connection.execute("create table parts.numbers as select range as n from range(400000)")
-        connection.execute("checkpoint parts")
-        set_merging(warehouse, is_renewal=True)
-        connection.execute("delete from parts.numbers where n % 4 <> 0")
-        connection.execute("checkpoint parts")
-        assert count_row_groups(connection) == (1 if merges else 4)
-        assert connection.execute("select count(*) from parts.numbers").fetchall() == [(100000,)]
-        set_merging(warehouse, is_renewal=False)
-        connection.execute("delete from parts.numbers where n % 8 <> 0")
-        connection.execute("checkpoint parts")
-        assert count_row_groups(connection) == 1
+def test_nights_merge_what_they_left_and_leave_whole_groups_alone(tmp_path: Path) -> None:
+    """Of a table of whole row groups ten nights write only what they add."""
+    with duckdb.connect(config={"threads": "1"}) as connection:
+        path = tmp_path / "parts.duckdb"
+        attach = f"attach '{path}' as parts (storage_version '{STORAGE_VERSION}', row_group_size"
+        connection.execute(f"{attach} {WHOLE_GROUP_ROWS})")
+        connection.execute("create table parts.numbers as select range as n from range(300000)")
+        connection.execute("detach parts")
+        whole = [122_880, 122_880, 54_240]
+        for night in range(10):
+            connection.execute(f"{attach} {NIGHTLY_GROUP_ROWS})")
+            connection.execute("insert into parts.numbers select range + 300000 from range(6000)")
+            connection.execute("checkpoint parts")
+            groups = list_row_groups(connection)
+            assert groups[:3] == whole
+            assert max(groups[3:]) <= NIGHTLY_GROUP_ROWS
+            assert len(groups) <= len(whole) + (night + 1) * 6000 // NIGHTLY_GROUP_ROWS + 4
+            connection.execute("detach parts")
 
 
-def count_row_groups(connection: duckdb.DuckDBPyConnection) -> int:
-    """Row groups of parts.numbers."""
+def list_row_groups(connection: duckdb.DuckDBPyConnection) -> list[int]:
+    """Rows of the row groups of parts.numbers."""
     found = connection.execute(
-        "select count(distinct row_group_id) from pragma_storage_info('parts.numbers')"
+        """select sum(count) from pragma_storage_info('parts.numbers') where segment_type <> 'VALIDITY'
+        group by row_group_id order by row_group_id"""
     ).fetchall()
-    return int(found[0][0])
+    return [int(rows) for (rows,) in found]
+
+
+def test_a_run_over_what_is_there_writes_small_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first run and a rebuild write whole row groups, a night those that nights can merge."""
+    asked: list[int] = []
+    monkeypatch.setattr(
+        "journey_mining.runs.open_warehouse",
+        lambda *given: asked.append(given[-1]) or warehouse.open_warehouse(*given),
+    )
+    (tmp_path / "journey.yaml").write_text(CONFIG, encoding="utf-8")
+    for day, rebuild in ((1, False), (2, False), (3, True)):
+        write_day(tmp_path / "shop", day)
+        run_all(tmp_path / "journey.yaml", rebuild=rebuild)
+    assert asked == [WHOLE_GROUP_ROWS, NIGHTLY_GROUP_ROWS, WHOLE_GROUP_ROWS]
 
 
 def test_an_empty_database_needs_nothing(tmp_path: Path) -> None:
