@@ -11,7 +11,7 @@ import pytest
 import journey_mining as jm
 from journey_mining.analysis.passages import OTHER, write_trials
 from journey_mining.errors import QueryError
-from journey_mining.mining.pain_points import COLUMNS, estimate_pain_points
+from journey_mining.mining.pain_points import COLUMNS, PainRules, estimate_pain_points, list_way
 from journey_mining.mining.statistics import difference_intervals, exact_p_values
 
 HOUR = 3_600
@@ -280,6 +280,22 @@ def test_too_little_is_no_pain_point(rows: list[tuple[Any, ...]]) -> None:
     assert list(found.columns) == COLUMNS
     with pytest.raises(QueryError, match="nothing to draw"):
         found.figure()
+
+
+@pytest.mark.parametrize("search", [799, 800, 801])
+def test_the_way_is_the_same_whichever_of_two_equals_is_ahead_today(search: int) -> None:
+    """What most came by is first; a journey more or less does not turn the way round, and with it every place."""
+    counts = {"home": 1000, "sign in": 800, "search": search, "cart": 500, "rare": 900, "purchase": 300}
+    ways = pd.DataFrame(
+        {
+            "touchpoint": list(counts),
+            "journey_count": list(counts.values()),
+            "way_share": [0.9, 0.8, 0.8, 1.0, 0.1, 0.0],
+            "is_goal": [False, False, False, False, False, True],
+        }
+    )
+    assert list_way(ways, PainRules()) == ["home", "search", "sign in", "cart"]
+    assert list_way(ways.iloc[:0], PainRules()) == []
 
 
 def test_rules_are_checked() -> None:

@@ -33,6 +33,8 @@ COLUMNS = [
     "low", "high", "at_stake", "at_stake_low", "at_stake_high", "matched_share", "p_value", "q_value", "is_claimed", "first_at", "last_at",
     "judged_one_in",
 ]  # fmt: skip
+_WAY_PARTS = 20
+"""Parts of the most frequent touchpoint's journeys in which the others of the way are counted."""
 _ERROR = re.compile(
     r"error|fail|bug\b|crash|declin|reject|timeout|exception|not found|unavailable|_bug", re.I
 )
@@ -126,9 +128,14 @@ def _judge(found: pd.DataFrame, rules: PainRules) -> pd.DataFrame:
 
 
 def list_way(ways: pd.DataFrame, rules: PainRules) -> list[str]:
-    """The touchpoints on the way to the goal, those of most journeys first: how far customers get."""
+    """The touchpoints on the way to the goal, those of most journeys first: how far customers get.
+
+    Those that about as many came by are in order of their names: which of them is ahead would change from day to day,
+    and with it how far everybody came.
+    """
     on_way = ways[(ways["way_share"] >= rules.way_share) & ~ways["is_goal"]]
-    ranked = on_way.sort_values(["journey_count", "touchpoint"], ascending=[False, True])
+    part = (_WAY_PARTS * on_way["journey_count"] / on_way["journey_count"].max()).round()
+    ranked = on_way.assign(part=part).sort_values(["part", "touchpoint"], ascending=[False, True])
     return [str(name) for name in ranked["touchpoint"]]
 
 
