@@ -175,7 +175,10 @@ class Renewal(TouchedTables):
             "renewed_components", "select node as identifier_hash, root as component_hash from labels"
         )
         self._replace_differing(
-            "store.main.identity_components", "touched_identifiers", "renewed_components", ("identifier_hash",)
+            "store.main.identity_components",
+            "touched_identifiers",
+            "renewed_components",
+            ("identifier_hash",),
         )
         self._drop(["renewed_components"])
         return rounds

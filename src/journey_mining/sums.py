@@ -10,7 +10,9 @@ from journey_mining.warehouse import quoted_name
 def write_sums(rows: str, keys: Sequence[str], amounts: Mapping[str, str]) -> str:
     """The query of the sums of `rows` (a query) by `keys`; `amounts` are the columns that are added, with their types."""
     listed = ", ".join(map(quoted_name, keys))
-    summed = ", ".join(f"cast(sum({quoted_name(one)}) as {kind}) as {quoted_name(one)}" for one, kind in amounts.items())
+    summed = ", ".join(
+        f"cast(sum({quoted_name(one)}) as {kind}) as {quoted_name(one)}" for one, kind in amounts.items()
+    )
     is_there = " or ".join(f"sum({quoted_name(one)}) <> 0" for one in amounts)
     return f"select {listed}, {summed} from ({rows}) group by {listed} having {is_there}"
 

@@ -85,7 +85,9 @@ def list_row_groups(connection: duckdb.DuckDBPyConnection) -> list[int]:
     return [int(rows) for (rows,) in found]
 
 
-def test_a_run_over_what_is_there_writes_small_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_over_what_is_there_writes_small_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The first run and a rebuild write whole row groups, a night those that nights can merge."""
     asked: list[int] = []
     monkeypatch.setattr(
