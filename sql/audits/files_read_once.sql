@@ -21,10 +21,10 @@ held as (
         event_id
     from events
     where file_id in (
-        select file_id from doubled
-        union all
-        select other_file_id from doubled
-    )
+            select file_id from doubled
+            union all
+            select other_file_id from doubled
+        )
 )
 
 select
