@@ -22,6 +22,8 @@ from statements import timed_statements
 from journey_mining.beside import Beside, Work
 from journey_mining.warehouse import Connection
 
+NIGHTS = 7
+"""Nights that are measured, a week: days differ."""
 DERIVING = ("classify touchpoints", "resolve identities", "derive journeys", "aggregate marts")
 """Steps from identity to marts."""
 
@@ -130,26 +132,36 @@ def derive(ground: Ground, form: Form) -> Figures:
 
 
 def night(ground: Ground, form: Form) -> Figures:
-    """All files but the last of some, run from nothing; then a night in which these arrive, about 1 % of the events."""
+    """All files but the last of some, run from nothing; a week of nights in which these arrive; one of nothing new.
+
+    `night_seconds` and `night_cpu_seconds` are those of a night on average, `nights` holds each one's.
+    """
     from journey_mining.pipeline import STEPS, run_step
     from journey_mining.runs import open_run
 
     home = ground.night_home(form)
     folder = ground.work / f"{home}_exports"
-    held_back = link_exports(ground.exports(form), folder)
+    arriving = link_exports(ground.exports(form), folder)
     config = ground.write_config(home, form, folder=folder)
-    figures: Figures = {"held_back": sorted(path.name for path in held_back)}
-    for name in ("full", "night", "quiet_night"):
-        if name == "night":
-            for path in held_back:
-                os.link(path, folder / path.relative_to(ground.exports(form)))
+    nights: list[Figures] = []
+    figures: Figures = {"nights": nights}
+    for name, files in [("full", []), *(("night", files) for files in arriving), ("quiet_night", [])]:
+        for path in files:
+            os.link(path, folder / path.relative_to(ground.exports(form)))
+        run: Figures = {}
         begun = perf_counter()
         with open_run(config, rebuild=name == "full") as context:
-            figures[f"{name}_copy_seconds"] = perf_counter() - begun
-            with measured(figures, name):
+            run["copy_seconds"] = perf_counter() - begun
+            with measured(run):
                 counts = {step.name: run_step(context, step) for step in STEPS}
-            figures[f"{name}_steps"] = dict(context.timings)
-            figures[f"{name}_counts"] = counts
+            run.update(steps=dict(context.timings), counts=counts)
+        if name == "night":
+            nights.append({**run, "files": [path.name for path in files]})
+        else:
+            figures.update({f"{name}_{figure}": value for figure, value in run.items()})
+    for figure in ("seconds", "cpu_seconds"):
+        figures[f"night_{figure}"] = sum(run[figure] for run in nights) / len(nights)
+    figures["night_peak_bytes"] = max(run["peak_bytes"] for run in nights)
     return {**figures, "seconds": figures["full_seconds"], "cpu_seconds": figures["full_cpu_seconds"]}
 
 
@@ -178,18 +190,22 @@ def write_log(ground: Ground, form: Form) -> Figures:
     return {**figures, "contacts": int(written[0][0]), "published_events": int(published[0][0])}
 
 
-def link_exports(exports: Path, folder: Path) -> list[Path]:
-    """Hard links to the exports, but the last web and survey files and the last e-mail events; returns what is left out."""
-    held_back = [
+def link_exports(exports: Path, folder: Path) -> list[list[Path]]:
+    """Hard links to the exports, but those that arrive in the nights of a week; returns these, a list a night.
+
+    A night has the web file of its day, the last one also the last e-mail events and the last survey answers.
+    """
+    days = sorted((exports / "web").iterdir())[-NIGHTS:]
+    last = [
         sorted((exports / part).glob(pattern))[-1]
-        for part, pattern in (("web", "*"), ("crm", "email_events_*"), ("survey", "*"))
+        for part, pattern in (("crm", "email_events_*"), ("survey", "*"))
     ]
     for part in ("web", "crm", "support", "survey"):
         (folder / part).mkdir(parents=True)
         for path in sorted((exports / part).iterdir()):
-            if path not in held_back:
+            if path not in [*days, *last]:
                 os.link(path, folder / part / path.name)
-    return held_back
+    return [[day] for day in days[:-1]] + [[days[-1], *last]]
 
 
 SHAPES = {

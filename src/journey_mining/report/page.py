@@ -50,10 +50,11 @@ SECTIONS = [
 
 @dataclass(frozen=True)
 class Draft:
-    """What of the report can be known before the audits: its context, and most sections by their id."""
+    """What of the report can be known before the audits: its context, most sections by their id, and the templates."""
 
     context: Context
     sections: dict[str, dict[str, Any]]
+    environment: Environment
 
 
 def draft_report(connection: Connection) -> Draft:
@@ -63,7 +64,11 @@ def draft_report(connection: Connection) -> Draft:
     """
     with _naming_tables():
         context = read_context(connection)
-        return Draft(context, build_sections(context, [name for name in _BUILDERS if name not in _LATE]))
+        sections = build_sections(context, [name for name in _BUILDERS if name not in _LATE])
+    environment = build_environment()
+    for name in environment.list_templates():
+        environment.get_template(name)  # which keeps it
+    return Draft(context, sections, environment)
 
 
 def render_report(connection: Connection, out_dir: Path, draft: Draft | None = None) -> Path:
@@ -81,19 +86,15 @@ def render_report(connection: Connection, out_dir: Path, draft: Draft | None = N
     scripts = [read_asset("report.js")]
     if any(key.startswith("data-flow") for key in islands):
         scripts.insert(0, get_plotlyjs().replace("\r\n", "\n"))
-    html = (
-        build_environment()
-        .get_template("page.html.j2")
-        .render(
-            context=context,
-            sections=sections,
-            navigation=SECTIONS,
-            title=context.settings.get("title") or "Customer journeys",
-            style=Markup(read_asset("report.css")),
-            scripts=[Markup(script) for script in scripts],
-            policy=write_policy(scripts),
-            islands={key: escape_island(value) for key, value in islands.items()},
-        )
+    html = draft.environment.get_template("page.html.j2").render(
+        context=context,
+        sections=sections,
+        navigation=SECTIONS,
+        title=context.settings.get("title") or "Customer journeys",
+        style=Markup(read_asset("report.css")),
+        scripts=[Markup(script) for script in scripts],
+        policy=write_policy(scripts),
+        islands={key: escape_island(value) for key, value in islands.items()},
     )
     out_dir.mkdir(parents=True, exist_ok=True)
     path = out_dir / "index.html"
