@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from journey_mining.config import Audits, Config, locate
 from journey_mining.errors import AuditError, ConfigError, ModelError
@@ -108,10 +109,7 @@ def write_audits(warehouse: Warehouse, results: list[dict[str, Any]]) -> None:
         "create or replace table published.main.audits "
         "(audit varchar, severity varchar, status varchar, offending_count bigint, purpose varchar, detail varchar)"
     )
-    warehouse.connection.executemany(
-        "insert into published.main.audits values ($audit, $severity, $status, $offending_count, $purpose, $detail)",
-        results,
-    )
+    warehouse.append("published.main.audits", pa.Table.from_pylist(results))
     comments = {
         "audit": "name", "severity": "stop or warn", "status": "passed, warned or failed",
         "offending_count": "rows that break the promise", "purpose": "the promise", "detail": "the first of these rows",

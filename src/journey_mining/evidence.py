@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import pandas as pd
+import pyarrow as pa
 
 from journey_mining import trials
 from journey_mining.analysis.log import EventLog
@@ -121,10 +122,8 @@ def _publish(
     target = f"published.main.{table}"
     listed = ", ".join(f'"{name}" {kind}' for name, (kind, _) in columns.items())
     warehouse.execute(f"create or replace table {target} ({listed})")
-    if len(frame):
-        rows = frame[list(columns)].astype(object).where(frame[list(columns)].notna(), None)
-        marks = ", ".join("?" * len(columns))
-        warehouse.connection.executemany(f"insert into {target} values ({marks})", rows.to_numpy().tolist())
+    rows = frame[list(columns)].astype(object).where(frame[list(columns)].notna(), None)
+    warehouse.append(target, pa.Table.from_pandas(rows, preserve_index=False))
     warehouse.comment_table(
         target, PURPOSES[table], {name: meaning for name, (_, meaning) in columns.items()}
     )

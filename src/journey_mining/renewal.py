@@ -238,7 +238,8 @@ class Renewal(TouchedTables):
         self._set(
             "ownerless_events",
             """select event_id from changed_events
-            where identity_key is null or identity_key not in (select identity_key from identity_customers)""",
+            where identity_key is null or identity_key not in (
+                select identity_key from identity_customers semi join touched_keys using (identity_key))""",
         )
         self.has_ownerless = bool(self.warehouse.value("select count(*) from ownerless_events"))
         count = self.warehouse.value(
