@@ -71,18 +71,18 @@ def _keep(
     kept = connection.execute(
         "select * from store.main.asked_queries where name = $n", {"n": name}
     ).fetchall()
-    is_kept = change is not None and kept == [asked]
-    if change is not None and is_kept:
+    if change is None or kept != [asked]:
+        change = None
+        rows = summarise(_read(connection.sql(query).to_arrow_table()))
+    else:
         had, have = (summarise(_read(answer)) for answer in (change.had, change.have))
         rows = pd.concat([have, had.assign(**{amount: -had[amount] for amount in amounts})])
-    else:
-        rows = summarise(_read(connection.sql(query).to_arrow_table()))
     keys = [column for column in rows.columns if column not in amounts]
     kinds = dict.fromkeys(amounts, "bigint")
     connection.register("sums_now", _table_of(rows))
     now = write_sums("from sums_now", keys, kinds)
     statements: Sequence[str] = (f"create or replace table {table} as {now}",)
-    if is_kept:
+    if change is not None:
         changes, changed = (f"scratch.main.{part}_{name}" for part in ("changes", "changed"))
         connection.execute(f"create or replace table {changes} as {now}")
         first, *statements = write_addition(table, changes, changed, keys, kinds)

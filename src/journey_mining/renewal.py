@@ -249,7 +249,10 @@ class Renewal(TouchedTables):
         return bool(count <= MOST_TOUCHED * self.warehouse.value("select count(*) from staged_events"))
 
     def subtract(self) -> None:
-        """Count what the touched customers had, for every model by sums, and answer what is asked of it."""
+        """Count what the touched customers had, for every model by sums, and answer what is asked of it.
+
+        Their rows stay as <model>_before, for the comparison with those that they have.
+        """
         rows = self.warehouse.rows("select name, query from store.main.asked_queries order by name")
         self.asked = {row["name"]: Model(row["name"], "asked", row["query"]) for row in rows}
         sums = self._models(SUMS)
