@@ -176,6 +176,7 @@ class Renewal(TouchedTables):
         )
         self._replace_differing(
             "store.main.identity_components",
+            "identifier_hash",
             "touched_identifiers",
             "renewed_components",
             ("identifier_hash",),

@@ -27,7 +27,7 @@ class TouchedTables:
     """Where rows replace others while further ones are computed."""
     parameters: Mapping[str, Any]
     kept: list[str] = field(default_factory=list, kw_only=True)
-    """Tables renewed_<model>: the rows that replaced others, for the audits of this run."""
+    """Tables renewed_<model>: the rows that replaced others, or their keys, for the audits of this run."""
 
     def _renew_within(self, name: str, touched: str, **narrowed: str) -> None:
         """Replace the rows of touched keys that differ; `narrowed` names what is enough of an input to compute them."""
@@ -38,18 +38,18 @@ class TouchedTables:
             self._shadow(table, f"select {', '.join(needed)} from store.main.{table} {condition}")
         self._create(f"renewed_{name}", model.sql, model, f"where {self._among(column, touched)}")
         self._drop(narrowed)
-        self._replace_differing(qualified(model), touched, f"renewed_{name}", model.grain, column)
+        self._replace_differing(qualified(model), column, touched, f"renewed_{name}", model.grain)
         self.kept.append(name)
 
     def _replace_differing(
-        self, target: str, touched: str, source: str, keys: Sequence[str], column: str | None = None
+        self, target: str, column: str, touched: str, source: str, keys: Sequence[str]
     ) -> None:
-        """Make the rows of touched keys (in `column`, else the first of `keys`) those of a table, writing what differs."""
+        """Make the rows of touched keys in `column` those of a table with the grain `keys`, writing what differs."""
         renewed = f"{TOUCHED}.{source}"
         same = " and ".join(f't."{one}" is not distinct from r."{one}"' for one in self._columns_of(target))
         at_key = " and ".join(f't."{one}" = r."{one}"' for one in keys)
         self.warehouse.execute(
-            f"""delete from {target} as t where {self._among(column or keys[0], touched)}
+            f"""delete from {target} as t where {self._among(column, touched)}
                 and not exists (select 1 from {renewed} as r where {same})"""
         )
         self.warehouse.execute(
