@@ -87,12 +87,12 @@ def _uniqueness(model: Model, is_renewed: bool) -> Model:
 
 def _check(warehouse: Warehouse, audit: Model, severity: str, bound: Mapping[str, Any]) -> dict[str, Any]:
     named = {name: bound[name] for name in audit.parameters}
+    query = f"select count(*) over () as found_count, * from ({audit.sql}\n) order by all limit {SHOWN_ROWS}"
     try:
-        count = int(warehouse.value(f"select count(*) from ({audit.sql}\n)", named))
-        query = f"select * from ({audit.sql}\n) order by all limit {SHOWN_ROWS}"
-        found = warehouse.rows(query, named) if count else []
+        found = warehouse.rows(query, named)
     except duckdb.ProgrammingError as error:
         raise ModelError(f"The audit {audit.name} failed: {first_line(error)}.") from error
+    count = max((int(row.pop("found_count")) for row in found), default=0)
     return {
         "audit": audit.name,
         "severity": severity,
@@ -103,13 +103,12 @@ def _check(warehouse: Warehouse, audit: Model, severity: str, bound: Mapping[str
     }
 
 
-def write_audits(warehouse: Warehouse, results: list[dict[str, Any]]) -> None:
-    """Publish the table `audits`."""
+def create_audits(warehouse: Warehouse) -> None:
+    """Create the published table `audits`, without rows, with its comments."""
     warehouse.execute(
         "create or replace table published.main.audits "
         "(audit varchar, severity varchar, status varchar, offending_count bigint, purpose varchar, detail varchar)"
     )
-    warehouse.append("published.main.audits", pa.Table.from_pylist(results))
     comments = {
         "audit": "name", "severity": "stop or warn", "status": "passed, warned or failed",
         "offending_count": "rows that break the promise", "purpose": "the promise", "detail": "the first of these rows",
@@ -117,6 +116,11 @@ def write_audits(warehouse: Warehouse, results: list[dict[str, Any]]) -> None:
     warehouse.comment_table(
         "published.main.audits", "The promises that were checked before publication.", comments
     )
+
+
+def write_audits(warehouse: Warehouse, results: list[dict[str, Any]]) -> None:
+    """Publish the results in the table `audits`."""
+    warehouse.append("published.main.audits", pa.Table.from_pylist(results))
 
 
 def require_passed(results: list[dict[str, Any]]) -> None:

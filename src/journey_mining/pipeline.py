@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -35,7 +36,7 @@ from journey_mining.sources.changes import begin_changes, end_changes, recount_f
 from journey_mining.sources.erased import horizon_us
 from journey_mining.sources.ledger import read_sources
 from journey_mining.touchpoints import match_rules
-from journey_mining.upkeep import rewrite_files
+from journey_mining.upkeep import has_grown, rewrite_files
 from journey_mining.warehouse import Connection, checkpoint_early, clear_errors
 
 _HEAD_START_SECONDS = 0.02
@@ -267,14 +268,18 @@ def aggregate_marts(context: RunContext) -> Counts:
     if renewal is not None:
         renewal.renew_customers("marts")
         renewal.merge_sums()
+    models = [one for one in find_models("marts").values() if renewal is None or one.renewed is None]
+    if (
+        renewal is not None
+    ):  # The variants first: one core waits for the other in part of them, which the estimates use.
+        models.sort(key=lambda model: model.name != "variants")
     # The list of runs comes last, since a run is entered with what the others count.
-    models = sorted(find_models("marts").values(), key=lambda model: "run_history" in model.reads)
+    models.sort(key=lambda model: "run_history" in model.reads)
     counts = {}
     for model in models:
         if "run_history" in model.reads:
             enter_run(context)
-        if renewal is None or model.renewed is None:
-            counts[model.name] = context.warehouse.build(model, context.parameters)
+        counts[model.name] = context.warehouse.build(model, context.parameters)
     write_settings(context)
     return {**counts, "macros": create_macros(context.warehouse.connection)}
 
@@ -288,6 +293,7 @@ def mine_evidence(context: RunContext) -> Counts:
     from journey_mining.report import draft_report
 
     counts: Counts = dict(publish_evidence(context.beside, context.warehouse))
+    audits.create_audits(context.warehouse)  # The draft lists all tables.
     context.replacing.start("checkpoint", checkpoint_early)
     sleep(_HEAD_START_SECONDS)
     context.beside.start("report", draft_report)
@@ -332,31 +338,43 @@ def audit_results(context: RunContext) -> Counts:
 
 def render_pages(context: RunContext) -> Counts:
     """Write the report beside the graph files."""
-    from journey_mining.report import Draft, render_report
+    from journey_mining.report import Draft, complete_draft, write_page
 
     draft: Draft = context.beside.finish("report")
-    # On a connection whose database in use is the published one, as readers have it.
-    context.beside.start("page", lambda beside: render_report(beside, context.working_dir / "report", draft))
-    page: Path = context.beside.finish("page")
     graph_files: int = context.beside.finish("graph")
+    # On a connection whose database in use is the published one, as readers have it.
+    context.beside.start("audited", lambda beside: complete_draft(beside, draft))
+    complete: Draft = context.beside.finish("audited")
+    context.beside.start("page", lambda _: write_page(complete, context.working_dir / "report"))
+    context.warehouse.checkpoint()  # Nobody reads any more.
+    page: Path = context.beside.finish("page")
     context.summary["headline"] = draft.context.shown
     return {"report_bytes": page.stat().st_size, "graph_files": graph_files}
 
 
 def publish_snapshot(context: RunContext) -> Counts:
     """Close the files and make them the published snapshot by one rename."""
+    warehouse = context.warehouse
     write_run(context)
-    context.warehouse.close()
-    files = [context.working_dir / file for file in (DATABASE, "store.duckdb")]
-    rewritten = rewrite_files(files, context.config, context.erases)
-    context.published = publish(
-        context.home,
-        context.working_dir,
-        context.name,
-        context.config.keep_snapshots,
-        context.erases,
-        compose_receipt(context),
-    )
+    warehouse.checkpoint()
+    files = {"published": context.working_dir / DATABASE, "store": context.working_dir / "store.duckdb"}
+    grown = [
+        path for name, path in files.items() if context.erases or has_grown(warehouse.connection, name, path)
+    ]
+    warehouse.release()
+    # Giving back the memory that most of both files were read into takes as long as removing an old snapshot.
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(warehouse.end)
+        rewritten = rewrite_files(grown, context.config, context.erases)
+        context.published = publish(
+            context.home,
+            context.working_dir,
+            context.name,
+            context.config.keep_snapshots,
+            context.erases,
+            compose_receipt(context),
+        )
+    ended.result()
     return {"snapshot": context.name, "rewritten_files": rewritten}
 
 

@@ -340,26 +340,24 @@ class Renewal(TouchedTables):
                 on n.event_id = b.event_id
             where {differs}""",
         )
-        self._rename("staged_events", "touched_events")
         self._shadow(
-            "staged_events",
+            "followed_rows",
             "select * from store.main.staged_events semi join followed_events using (event_id)",
         )
-        self._create(f"{model.name}_followed", model.sql, model)
-        self._drop(["staged_events"])
-        self._rename("touched_events", "staged_events")
-        count = self._replace_rows(
-            model, f"{model.name}_followed", self._among("event_id", "followed_events")
+        among = (
+            f"select * from {TOUCHED}.{followed.name} semi join {TOUCHED}.followed_events using (event_id)"
         )
+        sql = f"""with staged_events as (select * from {TOUCHED}.followed_rows), {followed.name} as ({among})
+            select * from (\n{model.sql}\n)"""
+        self._replace_rows(model, sql, self._among("event_id", "followed_events"))
         # What stayed as it was is counted too, from the few columns that were read before.
-        columns = self._columns_of(f"{TOUCHED}.{model.name}_before")
-        listed = ", ".join(f'"{name}"' for name in columns)
-        self._delete(f"{TOUCHED}.{model.name}_before", "event_id", "followed_events")
-        self.warehouse.execute(
-            f"insert into {TOUCHED}.{model.name}_before select {listed} from {model.name}_followed"
-        )
+        before = f"{TOUCHED}.{model.name}_before"
+        listed = ", ".join(f'"{name}"' for name in self._columns_of(before))
+        self._create(f"{model.name}_followed", sql, model, columns=listed)
+        self._delete(before, "event_id", "followed_events")
+        self.warehouse.execute(f"insert into {before} from {TOUCHED}.{model.name}_followed")
         self._rename(f"{model.name}_before", model.name)
-        return count
+        return int(self.warehouse.value(f"select count(*) from {TOUCHED}.{model.name}_followed"))
 
     def relocate(self) -> None:
         """Give events that another line now tells, and that are as they were, their new place."""

@@ -72,12 +72,12 @@ class TouchedTables:
         """A table of a query, which stands before a table of its name."""
         self.warehouse.execute(f"create or replace table {TOUCHED}.{name} as {query}")
 
-    def _create(self, name: str, sql: str, model: Model, condition: str = "") -> None:
+    def _create(self, name: str, sql: str, model: Model, condition: str = "", columns: str = "*") -> None:
         """The rows of a model, as a table that stands before the model's; raises ModelError."""
-        bound = {parameter: self.parameters[parameter] for parameter in model.parameters}
         try:
             self.warehouse.execute(
-                f"create or replace table {TOUCHED}.{name} as select * from (\n{sql}\n) {condition}", bound
+                f"create or replace table {TOUCHED}.{name} as select {columns} from (\n{sql}\n) {condition}",
+                self._bind(model),
             )
         except BLAMELESS:
             raise
@@ -87,18 +87,21 @@ class TouchedTables:
                 fix="see it with: journey-mining models --show " + model.name,
             ) from error
 
-    def _replace_rows(self, model: Model, source: str, condition: str) -> int:
-        """Begin to put the rows of a table in the place of those that meet a condition; returns their number.
+    def _bind(self, model: Model) -> dict[str, Any]:
+        return {parameter: self.parameters[parameter] for parameter in model.parameters}
+
+    def _replace_rows(self, model: Model, sql: str, condition: str) -> None:
+        """Begin to put the rows of a query, with the parameters of `model`, in the place of those that meet a condition.
 
         Until `replacing` has finished it nothing may read the model's own table, nor change the tables that are named.
         """
-        target = qualified(model)
-        self._begin_replacing(
-            model,
-            f"delete from {target} where {condition}",
-            f"insert into {target} by name from {TOUCHED}.{source}",
-        )
-        return int(self.warehouse.value(f"select count(*) from {TOUCHED}.{source}"))
+        target, bound = qualified(model), self._bind(model)
+
+        def replace(connection: Connection) -> None:
+            connection.execute(f"delete from {target} where {condition}")
+            connection.execute(f"insert into {target} by name {sql}", bound)
+
+        self.replacing.start(f"replace {model.name}", replace)
 
     def _replace_changed(self, model: Model) -> int:
         """Begin to make the rows of <model>_before those of the table before the model's, which differ little.
@@ -114,8 +117,7 @@ class TouchedTables:
         differs = " or ".join(f'b."{name}" is distinct from n."{name}"' for name in self._columns(model))
         listed = ", ".join(f"coalesce(b.{key}, n.{key}) as {key}" for key in keys)
         among = " and ".join(f"c.{key} = t.{key}" for key in keys)
-        self._begin_replacing(
-            model,
+        statements = (
             f"""create or replace table {changed} as
             select {listed}, b.{first} is not null as was_there, n.{first} is not null as is_there
             from {before} as b full outer join {now} as n on {matching}
@@ -125,14 +127,13 @@ class TouchedTables:
             select t.* from {now} as t where exists (select 1 from {changed} as c where {among} and c.is_there)""",
             f"drop table {before}",
         )
-        return int(self.warehouse.value(f"select count(*) from {now}"))
 
-    def _begin_replacing(self, model: Model, *statements: str) -> None:
         def replace(connection: Connection) -> None:
             for statement in statements:
                 connection.execute(statement)
 
         self.replacing.start(f"replace {model.name}", replace)
+        return int(self.warehouse.value(f"select count(*) from {now}"))
 
     def _delete(self, target: str, column: str, touched: str) -> None:
         """Delete the rows of touched keys."""

@@ -140,13 +140,28 @@ class Warehouse:
             self.connection.unregister("appended_rows")
 
     def close(self) -> None:
-        """Checkpoint and close the files that stay, and remove the one that does not."""
+        """Write the files that stay and let go of them, and end."""
+        self.release()
+        self.end()
+
+    def release(self) -> None:
+        """Write the files that stay and let go of them: whole, they may be moved; nothing more can be asked."""
+        self.checkpoint()
+        self.execute(f"set search_path = '{TOUCHED}'")
         for name in KEPT:
-            self.execute(f"checkpoint {name}")
+            self.execute(f"detach {name}")
+
+    def end(self) -> None:
+        """Give back the memory, and remove the file that does not stay."""
         scratch = self.value("select path from duckdb_databases() where database_name = 'scratch'")
         self.connection.close()
         if scratch:
             Path(scratch).unlink(missing_ok=True)
+
+    def checkpoint(self) -> None:
+        """Write the files that stay, as far as nobody reads them."""
+        for name in KEPT:
+            self.execute(f"checkpoint {name}")
 
 
 def checkpoint_early(connection: Connection) -> None:

@@ -11,12 +11,14 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from statistics import mean
 from time import perf_counter
 from typing import Any
 
 import duckdb
 from ground import DAYS, SEED, Form, Ground, declared_columns, folder_bytes
 from resources import Figures, measured
+from scipy.stats import theilslopes
 from statements import timed_statements
 
 from journey_mining.beside import Beside, Work
@@ -132,9 +134,11 @@ def derive(ground: Ground, form: Form) -> Figures:
 
 
 def night(ground: Ground, form: Form) -> Figures:
-    """All files but the last of some, run from nothing; a week of nights in which these arrive; one of nothing new.
+    """All files but the last of some, run from nothing; a week of nights in which these arrive; one of nothing new; a rebuild.
 
-    `night_seconds` and `night_cpu_seconds` are those of a night on average, `nights` holds each one's.
+    `full_seconds` is what everything takes, on average of the run before the nights and the rebuild after them, and
+    `night_seconds` what a night does. `nights` holds each one's, with its `new_share` of the events that were there, and
+    `one_percent_seconds` is what the line through them, by their new events (Theil and Sen), says of one with 1 %. CPU alike.
     """
     from journey_mining.pipeline import STEPS, run_step
     from journey_mining.runs import open_run
@@ -143,25 +147,32 @@ def night(ground: Ground, form: Form) -> Figures:
     folder = ground.work / f"{home}_exports"
     arriving = link_exports(ground.exports(form), folder)
     config = ground.write_config(home, form, folder=folder)
-    nights: list[Figures] = []
-    figures: Figures = {"nights": nights}
-    for name, files in [("full", []), *(("night", files) for files in arriving), ("quiet_night", [])]:
+    runs: list[Figures] = []
+    for files in ([], *arriving, [], []):
         for path in files:
             os.link(path, folder / path.relative_to(ground.exports(form)))
-        run: Figures = {}
+        run: Figures = {"files": [path.name for path in files]}
         begun = perf_counter()
-        with open_run(config, rebuild=name == "full") as context:
+        with open_run(config, rebuild=len(runs) in (0, NIGHTS + 2)) as context:
             run["copy_seconds"] = perf_counter() - begun
             with measured(run):
                 counts = {step.name: run_step(context, step) for step in STEPS}
             run.update(steps=dict(context.timings), counts=counts)
-        if name == "night":
-            nights.append({**run, "files": [path.name for path in files]})
-        else:
-            figures.update({f"{name}_{figure}": value for figure, value in run.items()})
+        runs.append(run)
+    first, *nights, quiet, last = runs
+    for run, before in zip(nights, runs, strict=False):
+        events, events_before = (each["counts"]["read exports"]["events"] for each in (run, before))
+        run["new_share"] = (events - events_before) / events_before
+    shares = [run["new_share"] for run in nights]
+    figures: Figures = {"nights": nights, "quiet_night": quiet, "full": first, "rebuild": last}
     for figure in ("seconds", "cpu_seconds"):
-        figures[f"night_{figure}"] = sum(run[figure] for run in nights) / len(nights)
-    figures["night_peak_bytes"] = max(run["peak_bytes"] for run in nights)
+        spent = [run[figure] for run in nights]
+        slope, intercept, *_ = theilslopes(spent, shares)
+        figures[f"full_{figure}"] = mean([first[figure], last[figure]])
+        figures[f"night_{figure}"] = mean(spent)
+        figures[f"one_percent_{figure}"] = float(intercept + 0.01 * slope)
+    figures["night_peak_bytes"] = figures["one_percent_peak_bytes"] = max(run["peak_bytes"] for run in nights)
+    figures["full_peak_bytes"] = max(first["peak_bytes"], last["peak_bytes"])
     return {**figures, "seconds": figures["full_seconds"], "cpu_seconds": figures["full_cpu_seconds"]}
 
 

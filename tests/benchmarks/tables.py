@@ -46,8 +46,11 @@ def _ratio_rows(size: dict[str, Any]) -> Iterable[Row]:
     yield _ratio_row("identity to marts / narrow limit", derived["derive"], derived["limit_narrow"], None)
     for form, (label, _) in _FORMS.items():
         found = size[f"night_{form}"]
-        night, full = ({part: found[f"{name}_{part}"] for part in _PARTS} for name in ("night", "full"))
+        full, night, one_percent = (
+            {part: found[f"{name}_{part}"] for part in _PARTS} for name in ("full", "night", "one_percent")
+        )
         yield _ratio_row(f"a night / everything, {label}", night, full, 0.05)
+        yield _ratio_row(f"with 1 % new events, {label}", one_percent, full, 0.05)
         slowest = max(found["nights"], key=lambda run: float(run["seconds"]))
         yield _ratio_row(f"the slowest of {len(found['nights'])}, {label}", slowest, full, None)
     yield _ratio_row("half the events one customer's / even", size["skew_giant"], size["skew_even"], 2.0)

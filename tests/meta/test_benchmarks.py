@@ -34,8 +34,12 @@ def test_the_parts_of_a_run_are_measured(tmp_path: Path) -> None:
     derived, night = found["derive"], found["night"]
     assert derived["evidence_seconds"] > 0
     assert derived["page_bytes"] > derived["page_data_bytes"] > 0
-    full, quiet = (night[f"{name}_counts"]["read exports"]["records"] for name in ("full", "quiet_night"))
+    full, quiet, again = (
+        night[name]["counts"]["read exports"]["records"] for name in ("full", "quiet_night", "rebuild")
+    )
     read = [run["counts"]["read exports"]["records"] for run in night["nights"]]
     assert len(read) == 7
-    assert full > max(read) >= min(read) > quiet == 0
+    assert again == full + sum(read) > full > max(read) >= min(read) > quiet == 0
+    assert 0 < min(run["new_share"] for run in night["nights"])
+    assert night["full_seconds"] * 2 == pytest.approx(night["full"]["seconds"] + night["rebuild"]["seconds"])
     assert night["night_seconds"] * 7 == pytest.approx(sum(run["seconds"] for run in night["nights"]))

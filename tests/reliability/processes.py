@@ -68,7 +68,7 @@ POINTS = {
         fits=lambda warehouse, model: model.name == "journey_steps",
     ),
     "an audit": Point("journey_mining.audits", "_check", call=20),
-    "the report": Point("journey_mining.report", "render_report", is_after=True),
+    "the report": Point("journey_mining.report", "write_page", is_after=True),
     "the run's page": Point("journey_mining.pipeline", "write_run", is_after=True),
     "between store and snapshot": Point("os", "replace", is_after=True, fits=_replaces(".duckdb")),
     "before the list": Point("journey_mining.publication", "_list_snapshot"),

@@ -50,17 +50,25 @@ SECTIONS = [
 
 @dataclass(frozen=True)
 class Draft:
-    """What of the report can be known before the audits: its context, most sections by their id, and the templates."""
+    """What is known of the report: its context, the sections by their id, and the templates."""
 
     context: Context
     sections: dict[str, dict[str, Any]]
     environment: Environment
 
 
-def draft_report(connection: Connection) -> Draft:
-    """The draft of the report of the published database.
+def render_report(connection: Connection, out_dir: Path) -> Path:
+    """The path of `index.html`, written into `out_dir` (made if missing) from the published database.
 
     Raises ReportError when the database lacks a table or column that the report shows.
+    """
+    return write_page(complete_draft(connection, draft_report(connection)), out_dir)
+
+
+def draft_report(connection: Connection) -> Draft:
+    """The draft of the report of the published database, in which the table of audits may still be empty.
+
+    Raises ReportError as `render_report` does.
     """
     with _naming_tables():
         context = read_context(connection)
@@ -71,15 +79,16 @@ def draft_report(connection: Connection) -> Draft:
     return Draft(context, sections, environment)
 
 
-def render_report(connection: Connection, out_dir: Path, draft: Draft | None = None) -> Path:
-    """The path of `index.html`, written into `out_dir` (made if missing) from the published database.
-
-    `draft` is what was drafted of it before, if anything. Raises ReportError as `draft_report` does.
-    """
-    draft = draft or draft_report(connection)
+def complete_draft(connection: Connection, draft: Draft) -> Draft:
+    """The draft with the sections that show the audits; raises ReportError as `render_report` does."""
     context = replace(draft.context, connection=connection)
     with _naming_tables():
-        sections = draft.sections | build_sections(context, _LATE)
+        return replace(draft, sections=draft.sections | build_sections(context, _LATE))
+
+
+def write_page(draft: Draft, out_dir: Path) -> Path:
+    """The path of `index.html`, written into `out_dir` (made if missing) from a complete draft."""
+    context, sections = draft.context, draft.sections
     islands = {
         key: value for section in sections.values() for key, value in section.get("islands", {}).items()
     }
@@ -127,8 +136,8 @@ _BUILDERS: dict[str, Callable[[Context], dict[str, Any]]] = {
     "dictionary": build_dictionary,
     "method": build_method,
 }
-_LATE = ("data-health", "dictionary")
-"""Sections that show the audits, or that there is a table of them."""
+_LATE = ("data-health",)
+"""Sections that show the audits."""
 
 
 def build_sections(context: Context, names: Iterable[str] = tuple(_BUILDERS)) -> dict[str, dict[str, Any]]:
