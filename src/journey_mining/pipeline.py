@@ -269,9 +269,8 @@ def aggregate_marts(context: RunContext) -> Counts:
         renewal.renew_customers("marts")
         renewal.merge_sums()
     models = [one for one in find_models("marts").values() if renewal is None or one.renewed is None]
-    if (
-        renewal is not None
-    ):  # The variants first: one core waits for the other in part of them, which the estimates use.
+    if renewal is not None:
+        # First, since only one processor does a part of them, and the estimates still need the other.
         models.sort(key=lambda model: model.name != "variants")
     # The list of runs comes last, since a run is entered with what the others count.
     models.sort(key=lambda model: "run_history" in model.reads)
@@ -337,7 +336,7 @@ def audit_results(context: RunContext) -> Counts:
 
 
 def render_pages(context: RunContext) -> Counts:
-    """Write the report beside the graph files."""
+    """Write the report beside the graph files, and meanwhile the files that nobody reads any more."""
     from journey_mining.report import Draft, complete_draft, write_page
 
     draft: Draft = context.beside.finish("report")
@@ -346,7 +345,7 @@ def render_pages(context: RunContext) -> Counts:
     context.beside.start("audited", lambda beside: complete_draft(beside, draft))
     complete: Draft = context.beside.finish("audited")
     context.beside.start("page", lambda _: write_page(complete, context.working_dir / "report"))
-    context.warehouse.checkpoint()  # Nobody reads any more.
+    context.warehouse.checkpoint()
     page: Path = context.beside.finish("page")
     context.summary["headline"] = draft.context.shown
     return {"report_bytes": page.stat().st_size, "graph_files": graph_files}

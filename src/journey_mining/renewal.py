@@ -327,7 +327,10 @@ class Renewal(TouchedTables):
         return counts
 
     def _renew_followers(self, model: Model) -> int:
-        """Compute and replace only the rows of events that changed, or that stand elsewhere in the model followed."""
+        """Compute and replace only the rows of events that changed, or that stand elsewhere in the model followed.
+
+        They are computed twice, at once: with all columns for the table, and with the few that are counted.
+        """
         followed = find_models(model.layer)[str(model.follows)]
         shared = [f'"{name}"' for name in self._columns(model) if name in followed.columns]
         differs = " or ".join(f"n.{name} is distinct from b.{name}" for name in shared)

@@ -40,6 +40,6 @@ def test_the_parts_of_a_run_are_measured(tmp_path: Path) -> None:
     read = [run["counts"]["read exports"]["records"] for run in night["nights"]]
     assert len(read) == 7
     assert again == full + sum(read) > full > max(read) >= min(read) > quiet == 0
-    assert 0 < min(run["new_share"] for run in night["nights"])
+    assert min(run["new_share"] for run in night["nights"]) > 0
     assert night["full_seconds"] * 2 == pytest.approx(night["full"]["seconds"] + night["rebuild"]["seconds"])
     assert night["night_seconds"] * 7 == pytest.approx(sum(run["seconds"] for run in night["nights"]))
