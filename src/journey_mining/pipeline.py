@@ -280,6 +280,7 @@ def aggregate_marts(context: RunContext) -> Counts:
             enter_run(context)
         counts[model.name] = context.warehouse.build(model, context.parameters)
     write_settings(context)
+    audits.create_audits(context.warehouse)  # The draft of the report lists all tables.
     return {**counts, "macros": create_macros(context.warehouse.connection)}
 
 
@@ -292,7 +293,6 @@ def mine_evidence(context: RunContext) -> Counts:
     from journey_mining.report import draft_report
 
     counts: Counts = dict(publish_evidence(context.beside, context.warehouse))
-    audits.create_audits(context.warehouse)  # The draft lists all tables.
     context.replacing.start("checkpoint", checkpoint_early)
     sleep(_HEAD_START_SECONDS)
     context.beside.start("report", draft_report)

@@ -50,6 +50,17 @@ def test_what_was_committed_is_in_the_file(warehouse: Warehouse, tmp_path: Path)
     warehouse.close()
 
 
+def test_what_is_let_go_of_is_whole(warehouse: Warehouse, tmp_path: Path) -> None:
+    """Somebody else can open the files though the process still gives its memory back."""
+    warehouse.release()
+    with duckdb.connect(str(tmp_path / "published.duckdb")) as other:
+        assert other.execute("select count(*) from numbers").fetchall() == [(10,)]
+    with pytest.raises(duckdb.CatalogException):
+        warehouse.value("select count(*) from published.main.numbers")
+    warehouse.end()
+    assert not list((tmp_path / "spill").glob("scratch*"))
+
+
 def test_no_log_is_written(warehouse: Warehouse, tmp_path: Path) -> None:
     """Nobody opens a working copy after a crash."""
     assert not list(tmp_path.rglob("*.wal"))
