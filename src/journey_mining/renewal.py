@@ -403,7 +403,7 @@ class Renewal(TouchedTables):
             self._drop([merged])
 
     def _end_narrowing(self) -> None:
-        self._drop(("identity_customers", "identities", "staged_events"))
+        self._drop(("identity_customers", "identities", "staged_events", "followed_rows"))
         for model in self._models(CUSTOMER):
             if model.kept == "run":
                 self._keep_renewed(model.name, model)

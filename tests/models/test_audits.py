@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -324,6 +325,23 @@ def test_limits_of_shares(lab: Lab) -> None:
     assert {"events_mapped", "quarantine_small", "sessions_human"} <= failures(lab).keys()
     found = failures(lab, unmapped=1, quarantined=1, nonhuman=1).keys()
     assert not {"events_mapped", "quarantine_small", "sessions_human"} & found
+
+
+def test_all_offending_rows_are_counted_and_the_first_are_shown(lab: Lab) -> None:
+    """Nine files are gone: nine offend, the five that come first are told."""
+    lab.live(LOG)
+    lab.warehouse.execute(
+        "insert into files_before select 'log', 'gone' || n || '.csv', 'x', 1, 1, 'read' from range(9, 0, -1) as t (n)"
+    )
+    found = failures(lab)["files_stay"]
+    assert found["offending_count"] == 9
+    assert re.findall(r"path=(gone.)\.csv", str(found["detail"])) == [
+        "gone1",
+        "gone2",
+        "gone3",
+        "gone4",
+        "gone5",
+    ]
 
 
 def test_a_warning_can_be_made_to_stop(lab: Lab) -> None:
