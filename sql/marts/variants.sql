@@ -41,8 +41,12 @@ ranked as (
         sum(journey_count) over (
             order by journey_count desc, step_count, variant_id rows between unbounded preceding and current row
         ) as running_count,
-        row_number() over (order by journey_count desc, step_count, variant_id) as variant_rank,
-        sum(journey_count) over () as all_count
+        row_number() over (order by journey_count desc, step_count, variant_id) as variant_rank
+    from variant_counts
+),
+
+counted as (
+    select sum(journey_count) as all_count
     from variant_counts
 )
 
@@ -54,10 +58,11 @@ select
     r.customer_count,
     r.converted_count,
     rate(r.converted_count, r.converted_count + r.dropped_count) as conversion_rate,
-    rate(r.journey_count, r.all_count) as share,
-    rate(r.running_count, r.all_count) as cumulative_share,
+    rate(r.journey_count, c.all_count) as share,
+    rate(r.running_count, c.all_count) as cumulative_share,
     t.median_throughput_seconds,
     r.variant_rank
 from ranked as r
+cross join counted as c
 inner join timed as t on r.variant_id = t.variant_id
 order by r.variant_rank

@@ -203,7 +203,10 @@ def resolve_identities(context: RunContext) -> Counts:
     """
     context.beside.start("libraries", _import_libraries)
     rounds = _renew_identities(context) if context.renewal else _build_identities(context)
-    customers = int(context.warehouse.value("select count(distinct customer_id) from identities"))
+    # The identifier that names a customer is one of its own.
+    customers = int(
+        context.warehouse.value("select count(*) from identities where identifier_hash = customer_id")
+    )
     flagged = int(context.warehouse.value("select count(*) from identity_flags"))
     return {"customers": customers, "flagged_identifiers": flagged, "rounds": rounds}
 

@@ -343,9 +343,11 @@ class Renewal(TouchedTables):
                 on n.event_id = b.event_id
             where {differs}""",
         )
+        # By rowid, so that of rows that are not followed only the ids are read.
         self._shadow(
             "followed_rows",
-            "select * from store.main.staged_events semi join followed_events using (event_id)",
+            """select * from store.main.staged_events
+            where rowid in (select s.rowid from store.main.staged_events as s semi join followed_events using (event_id))""",
         )
         among = (
             f"select * from {TOUCHED}.{followed.name} semi join {TOUCHED}.followed_events using (event_id)"

@@ -134,11 +134,12 @@ def derive(ground: Ground, form: Form) -> Figures:
 
 
 def night(ground: Ground, form: Form) -> Figures:
-    """All files but the last of some, run from nothing; a week of nights in which these arrive; one of nothing new; a rebuild.
+    """All files but the last of some, run from nothing, and rebuilt; a week of nights in which these arrive; one of nothing
+    new; a rebuild.
 
-    `full_seconds` is what everything takes, on average of the run before the nights and the rebuild after them, and
-    `night_seconds` what a night does. `nights` holds each one's, with its `new_share` of the events that were there, and
-    `one_percent_seconds` is what the line through them, by their new events (Theil and Sen), says of one with 1 %. CPU alike.
+    `full_seconds` is what a rebuild takes, on average of those before and after the nights, and `night_seconds` what a night
+    does. `nights` holds each one's, with its `new_share` of the events that were there, and `one_percent_seconds` is what the
+    line through them, by their new events (Theil and Sen), says of one with 1 %. CPU alike.
     """
     from journey_mining.pipeline import STEPS, run_step
     from journey_mining.runs import open_run
@@ -148,31 +149,31 @@ def night(ground: Ground, form: Form) -> Figures:
     arriving = link_exports(ground.exports(form), folder)
     config = ground.write_config(home, form, folder=folder)
     runs: list[Figures] = []
-    for files in ([], *arriving, [], []):
+    for files in ([], [], *arriving, [], []):
         for path in files:
             os.link(path, folder / path.relative_to(ground.exports(form)))
         run: Figures = {"files": [path.name for path in files]}
         begun = perf_counter()
-        with open_run(config, rebuild=len(runs) in (0, NIGHTS + 2)) as context:
+        with open_run(config, rebuild=len(runs) in (1, NIGHTS + 3)) as context:
             run["copy_seconds"] = perf_counter() - begun
             with measured(run):
                 counts = {step.name: run_step(context, step) for step in STEPS}
             run.update(steps=dict(context.timings), counts=counts)
         runs.append(run)
-    first, *nights, quiet, last = runs
-    for run, before in zip(nights, runs, strict=False):
-        events, events_before = (each["counts"]["read exports"]["events"] for each in (run, before))
+    first, before, *nights, quiet, after = runs
+    for run, earlier in zip(nights, runs[1:], strict=False):
+        events, events_before = (each["counts"]["read exports"]["events"] for each in (run, earlier))
         run["new_share"] = (events - events_before) / events_before
     shares = [run["new_share"] for run in nights]
-    figures: Figures = {"nights": nights, "quiet_night": quiet, "full": first, "rebuild": last}
+    figures: Figures = {"first": first, "rebuilds": [before, after], "nights": nights, "quiet_night": quiet}
     for figure in ("seconds", "cpu_seconds"):
         spent = [run[figure] for run in nights]
         slope, intercept, *_ = theilslopes(spent, shares)
-        figures[f"full_{figure}"] = mean([first[figure], last[figure]])
+        figures[f"full_{figure}"] = mean(run[figure] for run in (before, after))
         figures[f"night_{figure}"] = mean(spent)
         figures[f"one_percent_{figure}"] = float(intercept + 0.01 * slope)
     figures["night_peak_bytes"] = figures["one_percent_peak_bytes"] = max(run["peak_bytes"] for run in nights)
-    figures["full_peak_bytes"] = max(first["peak_bytes"], last["peak_bytes"])
+    figures["full_peak_bytes"] = max(before["peak_bytes"], after["peak_bytes"])
     return {**figures, "seconds": figures["full_seconds"], "cpu_seconds": figures["full_cpu_seconds"]}
 
 

@@ -67,6 +67,39 @@ def test_kept_trials_are_those_made_anew(nights: RunContext, kind: str) -> None:
     assert kept.equals(anew)
 
 
+@pytest.mark.parametrize("one_in", [1, 3])
+def test_ways_are_what_journeys_walked(nights: RunContext, one_in: int) -> None:
+    """Counted journey by journey in Python, of the customers that are looked at."""
+    assert nights.published is not None
+    with open_attached(nights.published / DATABASE) as connection:
+        log = EventLog(connection, lambda _: None, ("event_ordinal",), is_loaded=False, settings={})
+        ways = log.read(write_ways(log, one_in)).set_index("touchpoint")
+        steps = connection.execute(
+            f"""select s.* from journey_steps as s
+            where hash(cast(s.customer_id as varchar)) % {one_in} = 0 order by journey_id, step_number"""
+        ).df()
+    met: dict[str, set[object]] = {}
+    on_the_way: dict[str, set[object]] = {}
+    goals = steps[steps["is_goal"]].groupby("journey_id")["step_number"].min().to_dict()
+    for journey, number, touchpoint in steps[["journey_id", "step_number", "touchpoint"]].itertuples(
+        index=False
+    ):
+        met.setdefault(touchpoint, set()).add(journey)
+        if number < goals.get(journey, 0):
+            on_the_way.setdefault(touchpoint, set()).add(journey)
+    assert ways["journey_count"].to_dict() == {name: len(journeys) for name, journeys in met.items()}
+    expected = {name: len(on_the_way.get(name, ())) / len(goals) for name in met}
+    assert ways["way_share"].to_dict() == pytest.approx(expected, abs=1e-12)
+    assert ways["way_share"].between(0.02, 0.98).any(), "otherwise the test says nothing"
+    assert ways["is_goal"].to_dict() == steps.groupby("touchpoint")["is_goal"].any().to_dict()
+    last = steps.loc[steps["is_goal"], "stage_number"].max()
+    numbers = steps.groupby("touchpoint")["stage_number"].min()
+    assert ways["is_after_goal"].to_dict() == (numbers > last).to_dict()
+    assert ways["is_after_goal"].any()
+    stages = steps.groupby("touchpoint")["stage"].first()
+    assert ways["stage"].dropna().to_dict() == stages.dropna().to_dict()
+
+
 def test_kept_sums_are_those_of_everybody(nights: RunContext) -> None:
     """Of the paths behind attribution, and of the occasions behind incidents."""
     assert nights.renewal is not None

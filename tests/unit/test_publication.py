@@ -142,9 +142,10 @@ def test_killed_anywhere(
 
 
 def begun(root: Path, has_predecessor: bool) -> Home:
-    """A home with or without a published snapshot r1."""
+    """A home with or without a published snapshot r1, and one before it, which goes where two are kept."""
     home = Home(root)
     if has_predecessor:
+        release(home, "r0")
         release(home, "r1")
     return home
 

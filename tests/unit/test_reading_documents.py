@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from journey_mining.config import Source
+from journey_mining.sources import load as sources_load
 from journey_mining.sources.presets import load_preset
 from journey_mining.sources.shapes import find_shape
+from journey_mining.warehouse import Warehouse
 from unit.loaded import Loaded, json_document, json_lines, load
 
 
@@ -126,6 +129,63 @@ def test_parquet_in_its_own_types(tmp_path: Path) -> None:
     assert loaded.counts() == [(3, 2, 0, 1)]
     assert loaded.quarantine() == [(3, "no time")]
     loaded.assert_conserved()
+
+
+@pytest.mark.parametrize("count", [2, 3, 40, 41])
+def test_two_threads_read_a_file_as_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """A half each of the only row group; a file of two row groups is not shared out, and says what is to be found."""
+    monkeypatch.setattr(sources_load, "_SHARED_ROWS", 2)
+    table = pa.Table.from_pylist(
+        [
+            visit(n, customer_id="same", occurred_at=None if n == 2 else f"2024-05-01T10:00:{n:02}Z")
+            for n in range(count)
+        ]
+    )
+    found = {}
+    for name, rows in (("shared", count), ("plain", count // 2)):
+        (tmp_path / name).mkdir()
+        pq.write_table(table, tmp_path / name / "log.parquet", row_group_size=rows)
+        loaded = Loaded(tmp_path / name, "table")
+        with monkeypatch.context() as patch:
+            statements = record_statements(patch)
+            loaded.read_paths([tmp_path / name / "log.parquet"])
+        loaded.assert_conserved()
+        assert any("file_row_number >=" in sql for sql in statements) is (name == "shared")
+        assert loaded.warehouse.value("select current_setting('preserve_insertion_order')") is True
+        found[name] = (loaded.counts(), loaded.quarantine(), loaded.events())
+    assert found["shared"] == found["plain"]
+
+
+def test_a_file_of_one_table_of_several_is_shared_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system's other tables have no file of which there could be a half."""
+    monkeypatch.setattr(sources_load, "_SHARED_ROWS", 2)
+    path = tmp_path / "part.parquet"
+    names = load_preset("snowplow").tables["atomic"].requires
+    rows = [
+        dict.fromkeys(names, "x") | {"event_id": f"e{n}", "collector_tstamp": "2024-05-01 10:00:00"}
+        for n in (1, 2, 3)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    loaded = Loaded(tmp_path, "snowplow").read_paths([path])
+    assert loaded.counts() == [(3, 3, 0, 0)]
+    loaded.assert_conserved()
+
+
+def record_statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What warehouses execute from now on."""
+    execute: Callable[..., Any] = Warehouse.execute
+    statements: list[str] = []
+
+    def recording(self: Warehouse, sql: str, parameters: Mapping[str, Any] | None = None) -> Any:
+        statements.append(sql)
+        return execute(self, sql, parameters)
+
+    monkeypatch.setattr(Warehouse, "execute", recording)
+    return statements
 
 
 STRANGE = {

@@ -203,20 +203,40 @@ goals as (
     from walked
     where is_goal
     group by journey_id
+),
+
+met as (
+    select touchpoint, journey_id, min(step_number) as first_step
+    from walked
+    group by touchpoint, journey_id
+),
+
+counted as (
+    select
+        m.touchpoint,
+        count(*) as journey_count,
+        count(case when m.first_step < g.goal_step then 1 end) as way_count
+    from met as m
+    left join goals as g on m.journey_id = g.journey_id
+    group by m.touchpoint
+),
+
+classified as (
+    select touchpoint, min(stage) as stage, bool_or(is_goal) as is_goal, min(stage_number) as stage_number
+    from walked
+    group by touchpoint
 )
 
 select
-    s.touchpoint,
-    min(s.stage) as stage,
-    bool_or(s.is_goal) as is_goal,
-    coalesce(min(s.stage_number) > (select max(stage_number) from walked where is_goal), false) as is_after_goal,
-    count(distinct s.journey_id) as journey_count,
-    count(distinct case when s.step_number < g.goal_step then s.journey_id end)
-    / nullif(cast((select count(*) from goals) as double), 0) as way_share
-from walked as s
-left join goals as g on s.journey_id = g.journey_id
-group by s.touchpoint
-order by s.touchpoint"""
+    f.touchpoint,
+    f.stage,
+    f.is_goal,
+    coalesce(f.stage_number > (select max(stage_number) from walked where is_goal), false) as is_after_goal,
+    c.journey_count,
+    c.way_count / nullif(cast((select count(*) from goals) as double), 0) as way_share
+from classified as f
+inner join counted as c on f.touchpoint is not distinct from c.touchpoint
+order by f.touchpoint"""
 
 
 def _horizon(log: EventLog, whom: str) -> str:

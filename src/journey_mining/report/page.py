@@ -50,11 +50,17 @@ SECTIONS = [
 
 @dataclass(frozen=True)
 class Draft:
-    """What is known of the report: its context, the sections by their id, and the templates."""
+    """What is written of the report, and what the rest needs."""
 
     context: Context
-    sections: dict[str, dict[str, Any]]
     environment: Environment
+    sections: dict[str, Markup]
+    """The sections that are written, by their id."""
+    islands: dict[str, Markup]
+    """The data of their pictures, by the id of the script element."""
+    scripts: list[str]
+    policy: str
+    """What the page may do: run these scripts."""
 
 
 def render_report(connection: Connection, out_dir: Path) -> Path:
@@ -70,40 +76,61 @@ def draft_report(connection: Connection) -> Draft:
 
     Raises ReportError as `render_report` does.
     """
-    with _naming_tables():
-        context = read_context(connection)
-        sections = build_sections(context, [name for name in _BUILDERS if name not in _LATE])
     environment = build_environment()
     for name in environment.list_templates():
         environment.get_template(name)  # which keeps it
-    return Draft(context, sections, environment)
+    with _naming_tables():
+        context = read_context(connection)
+        sections = build_sections(context, [name for name in _BUILDERS if name not in _LATE])
+    islands = _write_islands(sections)
+    scripts = [read_asset("report.js")]
+    if any(key.startswith("data-flow") for key in islands):
+        scripts.insert(0, get_plotlyjs().replace("\r\n", "\n"))
+    written = _write_sections(environment, context, sections)
+    return Draft(context, environment, written, islands, scripts, write_policy(scripts))
 
 
 def complete_draft(connection: Connection, draft: Draft) -> Draft:
     """The draft with the sections that show the audits; raises ReportError as `render_report` does."""
     context = replace(draft.context, connection=connection)
     with _naming_tables():
-        return replace(draft, sections=draft.sections | build_sections(context, _LATE))
+        sections = build_sections(context, _LATE)
+    return replace(
+        draft,
+        sections=draft.sections | _write_sections(draft.environment, context, sections),
+        islands=draft.islands | _write_islands(sections),
+    )
+
+
+def _write_sections(
+    environment: Environment, context: Context, sections: dict[str, dict[str, Any]]
+) -> dict[str, Markup]:
+    template, labels = environment.get_template("section.html.j2"), dict(SECTIONS)
+    return {
+        name: Markup(template.render(id=name, label=labels[name], data=data, context=context))
+        for name, data in sections.items()
+    }
+
+
+def _write_islands(sections: dict[str, dict[str, Any]]) -> dict[str, Markup]:
+    return {
+        key: escape_island(value)
+        for section in sections.values()
+        for key, value in section.get("islands", {}).items()
+    }
 
 
 def write_page(draft: Draft, out_dir: Path) -> Path:
     """The path of `index.html`, written into `out_dir` (made if missing) from a complete draft."""
-    context, sections = draft.context, draft.sections
-    islands = {
-        key: value for section in sections.values() for key, value in section.get("islands", {}).items()
-    }
-    scripts = [read_asset("report.js")]
-    if any(key.startswith("data-flow") for key in islands):
-        scripts.insert(0, get_plotlyjs().replace("\r\n", "\n"))
     html = draft.environment.get_template("page.html.j2").render(
-        context=context,
-        sections=sections,
+        context=draft.context,
+        sections=draft.sections,
         navigation=SECTIONS,
-        title=context.settings.get("title") or "Customer journeys",
+        title=draft.context.settings.get("title") or "Customer journeys",
         style=Markup(read_asset("report.css")),
-        scripts=[Markup(script) for script in scripts],
-        policy=write_policy(scripts),
-        islands={key: escape_island(value) for key, value in islands.items()},
+        scripts=[Markup(script) for script in draft.scripts],
+        policy=draft.policy,
+        islands=draft.islands,
     )
     out_dir.mkdir(parents=True, exist_ok=True)
     path = out_dir / "index.html"

@@ -26,13 +26,12 @@ def find_paths(config: Config, name: str, source: Source) -> list[Path]:
 
     Raises JourneyMiningError naming a file or folder that cannot be read: what lies there would count as vanished.
     """
+    home = config.home_dir
     try:
         found = [path for path in _search(config, source) if not path.name.startswith(".")]
         folders: dict[Path, Path] = {}
         return sorted(
-            path
-            for path in found
-            if _is(path, stat.S_ISREG) and config.home_dir not in _resolve(path, folders).parents
+            path for path in found if _is(path, stat.S_ISREG) and home not in _resolve(path, folders).parents
         )
     except OSError as error:
         where = locate(config.path, "sources", name, "path")

@@ -6,7 +6,7 @@ import glob
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -44,6 +44,9 @@ ITEM_COLUMNS = {
 }  # fmt: skip
 """Columns that a preset may give for an item; the ones it leaves out are NULL (item: 1)."""
 TEXT_FORMATS = ("csv", "jsonl", "json")
+_SHARED_ROWS = 20_000
+"""Rows of a file from which on it pays that two threads read it."""
+_THREADS = "select current_setting('threads')"
 PREPARED = ("staged_items", "identifier_lists", "read_bad_records")
 """Temporary tables of a batch that was read and is not yet stored."""
 STORED = {
@@ -114,7 +117,7 @@ def load_batch(warehouse: Warehouse, batch: Batch, config: Config, pads: Pads) -
 
 def prepare_batch(warehouse: Warehouse, batch: Batch, config: Config, pads: Pads) -> None:
     """Read the files of a batch into the temporary tables PREPARED; writes nothing else."""
-    with _relations(warehouse, batch) as readers:
+    with _in_any_order(warehouse, batch), _relations(warehouse, batch) as readers:
         try:
             _read_items(warehouse, batch)
         except BLAMELESS:
@@ -251,13 +254,44 @@ def _parquet_selects(warehouse: Warehouse, batch: Batch, name: str, table: Table
     """One select for all Parquet files of the same columns and types; many small relations would cost more."""
     groups: dict[str, list[LoadedFile]] = {}
     for file in _files(batch, name, "parquet"):
-        schema = pq.read_schema(file.path).remove_metadata()
-        groups.setdefault(schema.to_string(), []).append(file)
+        found = pq.read_metadata(file.path)
+        file.record_count = found.num_rows
+        groups.setdefault(found.schema.to_arrow_schema().remove_metadata().to_string(), []).append(file)
         file.sha256 = checksum(file.path)
-    return [_parquet_select(warehouse, files, table, batch.source) for files in groups.values()]
+    selects = [_parquet_select(files, table, batch.source) for files in groups.values()]
+    middle = _find_middle(warehouse, batch) if selects else None
+    if middle is None:
+        return selects
+    return [f"{selects[0]} where r.file_row_number {side} {middle}" for side in ("<", ">=")]
 
 
-def _parquet_select(warehouse: Warehouse, files: list[LoadedFile], table: Table, source: Source) -> str:
+def _find_middle(warehouse: Warehouse, batch: Batch) -> int | None:
+    """The row from which on a second thread reads the only file of a batch; None where there is nothing to share.
+
+    A row group is decoded by one thread, and a day's file often has but one.
+    """
+    if len(batch.files) > 1 or batch.files[0].shape.format != "parquet":
+        return None
+    found = pq.read_metadata(batch.files[0].path)
+    is_shared = found.num_row_groups == 1 and found.num_rows >= _SHARED_ROWS
+    return found.num_rows // 2 if is_shared and int(warehouse.value(_THREADS)) > 1 else None
+
+
+@contextmanager
+def _in_any_order(warehouse: Warehouse, batch: Batch) -> Iterator[None]:
+    """Let rows be stored as threads have read them; only then do two read their halves of a file at once."""
+    if _find_middle(warehouse, batch) is None:
+        yield
+        return
+    warehouse.execute("set preserve_insertion_order = false")
+    try:
+        yield
+    finally:
+        with suppress(duckdb.Error):  # of a transaction that has failed: nothing relies on the order
+            warehouse.execute("set preserve_insertion_order = true")
+
+
+def _parquet_select(files: list[LoadedFile], table: Table, source: Source) -> str:
     # A name is taken literally, whatever characters it has that mean something in a pattern.
     locations = "[" + ", ".join(quoted(glob.escape(str(file.path))) for file in files) + "]"
     columns = ", ".join(
@@ -266,10 +300,6 @@ def _parquet_select(warehouse: Warehouse, files: list[LoadedFile], table: Table,
         else f'null::{duckdb_type(table.columns[name])} as "{name}"'
         for name, old in _column_pairs(files[0].shape, table, source)
     )
-    query = f"select file_name, sum(num_rows) as record_count from parquet_file_metadata({locations}) group by file_name"
-    counts = {row["file_name"]: int(str(row["record_count"])) for row in warehouse.rows(query)}
-    for file in files:
-        file.record_count = counts[str(file.path)]
     numbers = ", ".join(f"({quoted(str(file.path))}, {file.file_no}::integer)" for file in files)
     return (
         f"select f.file_no, r.file_row_number + 1 as line, null::varchar as raw, '' as header_text, {columns} "
