@@ -270,7 +270,7 @@ def _find_middle(warehouse: Warehouse, batch: Batch) -> int | None:
 
     A row group is decoded by one thread, and a day's file often has but one.
     """
-    if len(batch.files) > 1 or batch.files[0].shape.format != "parquet":
+    if len(batch.files) != 1 or batch.files[0].shape.format != "parquet":
         return None
     found = pq.read_metadata(batch.files[0].path)
     is_shared = found.num_row_groups == 1 and found.num_rows >= _SHARED_ROWS
