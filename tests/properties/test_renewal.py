@@ -163,6 +163,11 @@ class Nights(RuleBasedStateMachine):
         expected = content(self.fresh.deliver(self.write({**self.files, **self.gone}), cutoff))
         for name, rows in expected.items():
             assert found[name] == rows, name
+        # Customers are counted by the identifier that names each of them.
+        naming = "count(*) filter (where identifier_hash = customer_id)"
+        assert (
+            self.mine.rows(f"select 1 from identities having {naming} <> count(distinct customer_id)") == []
+        )
         self.read = {name: list(rows) for name, rows in self.files.items()}
         self.pending = 0
 

@@ -46,7 +46,6 @@ ITEM_COLUMNS = {
 TEXT_FORMATS = ("csv", "jsonl", "json")
 _SHARED_ROWS = 20_000
 """Rows of a file from which on it pays that two threads read it."""
-_THREADS = "select current_setting('threads')"
 PREPARED = ("staged_items", "identifier_lists", "read_bad_records")
 """Temporary tables of a batch that was read and is not yet stored."""
 STORED = {
@@ -273,8 +272,9 @@ def _find_middle(warehouse: Warehouse, batch: Batch) -> int | None:
     if len(batch.files) != 1 or batch.files[0].shape.format != "parquet":
         return None
     found = pq.read_metadata(batch.files[0].path)
-    is_shared = found.num_row_groups == 1 and found.num_rows >= _SHARED_ROWS
-    return found.num_rows // 2 if is_shared and int(warehouse.value(_THREADS)) > 1 else None
+    threads = int(warehouse.value("select current_setting('threads')"))
+    is_shared = found.num_row_groups == 1 and found.num_rows >= _SHARED_ROWS and threads > 1
+    return found.num_rows // 2 if is_shared else None
 
 
 @contextmanager
