@@ -35,6 +35,11 @@ create or replace temp macro is_poisoned(kind, normal) as
     or (kind = 'email' and (
         not regexp_matches(lower(normal), '^[^@ ]+@[^@ ]+$')
         or regexp_matches(lower(normal), '^(test|no-?reply|donotreply|example|none|null|undefined|na)@')
+    ))
+    -- An extension or a short code, which many have, and one digit again and again.
+    or (kind = 'phone' and (
+        length(ltrim(normal, '+')) < 6
+        or replace(ltrim(normal, '+'), right(normal, 1), '') = ''
     ));
 
 -- Objects that are people: their ids are identifiers.

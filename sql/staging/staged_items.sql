@@ -93,10 +93,11 @@ select
         d.campaign_name, d.actor, d."value", d.score, d.session_hint
     ) + coalesce(len(d.identifiers), 0) as told_count,
     d.reason as reject_reason,
-    case when d.reason is not null then d.raw end as raw
+    case when d.reason is not null and x.identifiers is null then d.raw end as raw
 from described as d
 left join identifier_lists as i on d.identifiers = i.identifiers
 left join erased_lists as x on d.identifiers = x.identifiers
--- What names an erased person, or is older than the retention, is not let in.
-where x.identifiers is null
-    and (d.reason is not null or d.occurred_us >= $horizon_us)
+-- What names an erased person, or is older than the retention, is not let in; what is no event counts as such, as it
+-- does when it was there before the person was erased, but of an erased person nothing of it is written.
+where d.reason is not null
+    or (x.identifiers is null and d.occurred_us >= $horizon_us)

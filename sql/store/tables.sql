@@ -11,6 +11,7 @@ create table if not exists store.main.files (
     sha256 varchar not null,
     byte_count bigint not null,
     modified_ns bigint not null,
+    changed_ns bigint not null,
     record_count bigint not null,
     item_count bigint not null,
     event_count bigint not null,

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from journey_mining.errors import JourneyMiningError
-from journey_mining.printing import print_csv, print_json, print_table, showable
+from journey_mining.printing import print_csv, print_json, print_records, print_table, showable
 from journey_mining.stopping import stopping
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -288,7 +288,7 @@ def sql(
         click.echo(f"{shown.question}\n{shown.reading}\n", err=True)
     columns, rows = run_query(published_home(config_path).current / "journeys.duckdb", chosen, limit)
     if style == "json":
-        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+        print_records(columns, rows)
     elif style == "csv":
         print_csv(columns, rows)
     else:

@@ -16,6 +16,7 @@ from journey_mining.publication import DATABASE, Home
 from journey_mining.sources.erased import require_keys_of_erased
 from journey_mining.sources.found import list_files, reading_fingerprint
 from journey_mining.sources.keys import KEY_VARIABLE, read_keys
+from journey_mining.sources.plans import HOLDING_NOTHING
 from journey_mining.warehouse import (
     Connection,
     Warehouse,
@@ -197,8 +198,10 @@ def _read_erased(connection: Connection) -> list[str]:
 
 
 def _list_missing(connection: Connection, config: Config) -> dict[str, int]:
-    """Path -> events of the files of configured sources that told events and are no longer on disk."""
-    query = "select source, path, event_count from files where event_count > 0 order by source, path"
+    """Path -> records that cannot be read again, of the files of configured sources that are no longer on disk.
+
+    Those that hold duplicates or quarantined records alone, or none that is kept, have their line in the ledger too.
+    """
     present = {
         (name, file.relative)
         for name, source in config.sources.items()
@@ -206,28 +209,34 @@ def _list_missing(connection: Connection, config: Config) -> dict[str, int]:
     }
     return {
         path: count
-        for source, path, count in connection.execute(query).fetchall()
+        for source, path, count in _list_kept(connection)
         if source in config.sources and (source, path) not in present
     }
 
 
 def _list_strangers(connection: Connection, config: Config) -> dict[str, int]:
-    """Source -> events in files that are no longer on disk, of sources that are no longer configured."""
-    query = "select source, path, event_count from files where event_count > 0 order by source, path"
+    """Source -> records in files that are no longer on disk, of sources that are no longer configured."""
     lost: dict[str, int] = {}
-    for source, path, count in connection.execute(query).fetchall():
-        if source not in config.sources and not (config.path.parent / path).is_file():
+    for source, path, count in _list_kept(connection):
+        if count and source not in config.sources and not (config.path.parent / path).is_file():
             lost[source] = lost.get(source, 0) + count
     return lost
+
+
+def _list_kept(connection: Connection) -> list[tuple[str, str, int]]:
+    """Source, path and records (events, duplicates, quarantined ones) of the files whose lines stay when they vanish."""
+    query = """select source, path, event_count + duplicate_count + quarantined_count from files
+        where not list_contains($nothing, status) order by source, path"""
+    return connection.execute(query, {"nothing": list(HOLDING_NOTHING)}).fetchall()
 
 
 def _require_strangers(lost: dict[str, int]) -> None:
     """A source that goes takes its events along, which is no harm while its files can be read again."""
     for source, count in lost.items():
         raise SourceError(
-            f"sources.{source} is no longer configured, and {count:,} of its events are in files that are gone.",
-            expected="a source of that name, since events are kept by the name of their source",
-            fix=f"name the source '{source}' again, or run with --rebuild, which forgets those events",
+            f"sources.{source} is no longer configured, and {count:,} of its records are in files that are gone.",
+            expected="a source of that name, since records are kept by the name of their source",
+            fix=f"name the source '{source}' again, or run with --rebuild, which forgets those records",
         )
 
 
@@ -251,11 +260,12 @@ def _require_database(path: Path) -> None:
 
 
 def _require_files(missing: dict[str, int]) -> None:
-    if missing:
-        shown = ", ".join(list(missing)[:_SHOWN]) + (", …" if len(missing) > _SHOWN else "")
+    lost = {path: count for path, count in missing.items() if count}
+    if lost:
+        shown = ", ".join(list(lost)[:_SHOWN]) + (", …" if len(lost) > _SHOWN else "")
         raise SourceError(
-            f"Everything must be read again, and files are gone ({len(missing)}, with {sum(missing.values()):,} events).",
+            f"Everything must be read again, and files are gone ({len(lost)}, with {sum(lost.values()):,} records).",
             found=shown,
             expected="the files that were read before: the key or the form of the store has changed",
-            fix="bring the files (or the former key) back, or run with --rebuild, which forgets those events",
+            fix="bring the files (or the former key) back, or run with --rebuild, which forgets those records",
         )

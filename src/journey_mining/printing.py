@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 import sys
+from collections.abc import Iterable
+from itertools import chain, count
 from typing import Any
 
 import click
@@ -18,6 +20,25 @@ def print_json(value: Any) -> None:
     import json
 
     click.echo(json.dumps(_without_nan(value), indent=2, default=str, ensure_ascii=False, allow_nan=False))
+
+
+def print_records(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    """Print rows as a JSON document: a list of objects."""
+    names = _unlike(columns)
+    print_json([dict(zip(names, row, strict=True)) for row in rows])
+
+
+def _unlike(names: Iterable[str]) -> list[str]:
+    """The names, of which those that come again get a number, since an object has each name once.
+
+    >>> _unlike(["a", "b", "a", "a_1", "a"])
+    ['a', 'b', 'a_1', 'a_1_1', 'a_2']
+    """
+    found: list[str] = []
+    for name in names:
+        numbered = (f"{name}_{number}" for number in count(1))
+        found.append(next(one for one in chain([name], numbered) if one not in found))
+    return found
 
 
 def _without_nan(value: Any) -> Any:
@@ -40,12 +61,12 @@ def print_csv(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
     from journey_mining.querying import safe_cell
 
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(columns)
+    writer.writerow([safe_cell(name) for name in columns])
     writer.writerows([safe_cell(value) for value in row] for row in rows)
 
 
 def print_table(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-    """Print rows under their columns, aligned on a terminal."""
+    """Print rows under their columns, aligned on a terminal; names may come from the data too, as in a pivot."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -56,7 +77,7 @@ def print_table(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
         for i in range(len(columns))
     ]
     for name, is_number in zip(columns, numeric, strict=True):
-        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+        table.add_column(_shown(name), justify="right" if is_number else "left", overflow="fold")
     for row in rows:
         table.add_row(*("" if value is None else _shown(value) for value in row))
     console = Console()

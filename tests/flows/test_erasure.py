@@ -269,6 +269,28 @@ def test_a_request_names_somebody(config: Path, tmp_path: Path) -> None:
     assert (nothing.exit_code, "publish first" in nothing.output) == (2, True)
 
 
+def test_what_is_no_event_of_an_erased_person_counts_as_before(config: Path) -> None:
+    """Its bytes go; its line, and what is read again or grows, count as they did when the person was erased."""
+    rows = [*CRM, "c4,,anna@canary.example,,2026-03-04T09:00:00,call,,,,"]
+    write(config.parent, "crm/1.csv", rows)
+    run_all(config)
+    forget(config, "--email", "anna@canary.example")
+    query = (
+        "select path, event_count, quarantined_count, refused_count from source_files where source = 'crm'"
+    )
+    assert ask(config, query) == [("crm/1.csv", 1, 1, 2)]
+    summary = ask(config, "from quarantine_summary")
+    run_all(config, rebuild=True)
+    assert (ask(config, query), ask(config, "from quarantine_summary")) == (
+        [("crm/1.csv", 1, 1, 2)],
+        summary,
+    )
+    write(config.parent, "crm/1.csv", [*rows, "c5,,ben@else.example,,2026-03-05T09:30:00,call,,,,"])
+    run_all(config)
+    assert ask(config, query) == [("crm/1.csv", 2, 1, 2)]
+    assert found_in(config.parent / "journeys", *HERS) == set()
+
+
 def test_the_retention_erases_in_the_same_way(config: Path) -> None:
     """What is older leaves the files, old snapshots included, and is not read again."""
     home = config.parent / "journeys"

@@ -23,8 +23,9 @@ HEADER = "event_id,customer_id,cookie,occurred_at,touchpoint,channel,value\n"
 TIMES_APART = {
     "runs": "exclude (run_id, started_at, seconds)",
     "run_history": "exclude (run_id, started_at, seconds)",
+    "files": "exclude (changed_ns)",
 }
-"""Columns that tell runs apart that read the same."""
+"""Columns that tell runs apart that read the same, and copies of a file."""
 HISTORY = {"runs", "run_history", "files_before"}
 """Tables that tell how often something ran."""
 

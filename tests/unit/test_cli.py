@@ -159,7 +159,14 @@ def test_quarantine_knows_its_sources(starter: Path) -> None:
 
 def test_sql_makes_formulas_harmless(starter: Path) -> None:
     """A cell that a spreadsheet would compute gets an apostrophe in CSV."""
-    assert "'=1+1" in call("sql", "select '=1+1' as cell", "--config", starter, "--format", "csv").output
+    query = """select '=1+1' as cell, 1 as "=2+2" """
+    assert call("sql", query, "--config", starter, "--format", "csv").output == "cell,'=2+2\n'=1+1,1\n"
+
+
+def test_columns_of_one_name_stay_apart_in_json(starter: Path) -> None:
+    """As in `select * from a join b`."""
+    done = call("sql", "select 1 as a, 2 as a", "--config", starter, "--format", "json")
+    assert json.loads(done.stdout) == [{"a": 1, "a_1": 2}]
 
 
 @pytest.mark.parametrize(

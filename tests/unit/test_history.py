@@ -85,13 +85,45 @@ def test_values_that_name_nobody_name_nobody_beside_vanished_files_either(shop: 
     assert ask(shop, query) == [(10, 10, 2)]
 
 
+@pytest.mark.parametrize("change", ["rebuild", "settings"])
+def test_vanished_files_without_an_event_of_their_own_stay_too(shop: Path, change: str) -> None:
+    """What they repeat outlives the file that tells it now, and what of them is no event is not forgotten."""
+    folder = shop.parent / "shop"
+    (folder / "copy.csv").write_bytes((folder / "a.csv").read_bytes())
+    (folder / "bad.csv").write_text(HEAD + "zoe,2026-13-01T10:00:00Z,page\n", encoding="utf-8")
+    run_all(shop)
+    for name in ("copy", "bad", "b"):
+        (folder / f"{name}.csv").rename(shop.parent / f"{name}.csv")
+    (shop.parent / "b.csv").rename(folder / "b.csv")
+    run_all(shop)
+    query = (
+        "select path, status, event_count, duplicate_count, quarantined_count from source_files order by path"
+    )
+    before = ask(shop, query)
+    assert [row[1:] for row in before] == [
+        ("read", 3, 0, 0),
+        ("read", 3, 0, 0),
+        ("vanished", 0, 0, 1),
+        ("vanished", 0, 3, 0),
+    ]
+    if change == "settings":
+        shop.write_text(shop.read_text(encoding="utf-8") + "retention: 36000 days\n", encoding="utf-8")
+    context = run_all(shop, rebuild=change == "rebuild")
+    assert context.summary["steps"]["read exports"]["files_read"] == 2
+    assert ask(shop, query) == before
+    assert ask(shop, "select reason, record_count from quarantine_summary") == [("unreadable time", 1)]
+    (folder / "a.csv").write_text(HEAD + "anna,2026-03-01T09:00:00Z,page\n", encoding="utf-8")
+    run_all(shop)
+    assert ask(shop, "select count(*) from events") == [(6,)]
+
+
 def test_a_source_that_is_renamed_takes_no_vanished_file_along(shop: Path) -> None:
     """Events that cannot be read again go with --rebuild only; a source whose files are all there may go."""
     (shop.parent / "shop" / "b.csv").unlink()
     run_all(shop)
     shop.write_text(shop.read_text(encoding="utf-8").replace("shop:", "store:"), encoding="utf-8")
     with pytest.raises(
-        SourceError, match=r"sources\.shop is no longer configured, and 3 of its events"
+        SourceError, match=r"sources\.shop is no longer configured, and 3 of its records"
     ) as caught:
         run_all(shop)
     assert "name the source 'shop' again, or run with --rebuild" in str(caught.value)

@@ -183,7 +183,7 @@ def test_a_rotation_does_not_lose_events_of_files_that_are_gone(config: Path) ->
     call(config, "key", "--new")
     stopped = call(config, "run")
     assert stopped.exit_code == 3
-    assert "files are gone (1, with 1 events)" in stopped.output
+    assert "files are gone (1, with 1 records)" in stopped.output
     assert "b.csv" in stopped.output
     assert len(customers(config)) == 2
     assert call(config, "run", "--rebuild").exit_code == 0

@@ -52,7 +52,7 @@ class Exports:
         return read_sources(self.warehouse, load_config(self.config), pads_of(KEY))
 
     def content(self) -> dict[str, list[dict[str, Any]]]:
-        unlike = {"files": "exclude (modified_ns)"}
+        unlike = {"files": "exclude (modified_ns, changed_ns)"}
         return {
             name: self.warehouse.rows(f"select * {unlike.get(name, '')} from store.main.{name} order by all")
             for name in TABLES

@@ -14,6 +14,8 @@ import pytest
 
 from journey_mining.config import load_config
 from journey_mining.errors import SourceError
+from journey_mining.sources import plans
+from journey_mining.sources.bytestream import checksum
 from journey_mining.sources.found import reading_fingerprint
 from journey_mining.sources.keys import pads_of
 from journey_mining.sources.ledger import read_sources
@@ -107,6 +109,30 @@ def test_unchanged_files_are_not_read_again(tmp_path: Path) -> None:
     assert home.files() == {"a.csv": ("read", 2, 1, 1), "b.csv": ("read", 2, 2, 0)}
     totals = home.run()
     assert (totals["files_read"], totals["files_kept"]) == (0, 2)
+
+
+def test_a_file_copied_with_its_time_is_looked_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`cp -p`, rsync and tar give a correction of the same size the time that the file had; not every night is it hashed."""
+    home = Home(tmp_path, "{system: table, path: export/}")
+    home.write("a.csv", visits("c1"))
+    home.run()
+    path = home.folder / "export" / "a.csv"
+    time = path.stat().st_mtime_ns
+    hashed: list[Path] = []
+
+    def note(file: Path) -> str:
+        hashed.append(file)
+        return checksum(file)
+
+    monkeypatch.setattr(plans, "checksum", note)
+    for text, changed in ((visits("c1"), 0), (visits("c2"), 1), (visits("c2"), 0)):
+        path.write_text(text)
+        os.utime(path, ns=(time, time))
+        hashed.clear()
+        assert (home.run()["files_changed"], hashed) == (changed, [path])
+        assert (home.run()["files_kept"], hashed) == (1, [path])
 
 
 def test_changed_file_replaces_what_it_said(tmp_path: Path) -> None:

@@ -93,6 +93,26 @@ def test_values_that_name_nobody_are_marked(warehouse: Warehouse, content: str) 
     assert warehouse.value("select is_poisoned('user_id', $c)", {"c": content}) is True
 
 
+PHONES = {
+    "12": True,
+    "ext. 4711": True,
+    "110": True,
+    "9999999999": True,
+    "+1111111": True,
+    "1234567890": True,
+    "030 90 18 20": False,
+    "+290 2 3456": False,
+    "+49 30 999999": False,
+}
+
+
+@pytest.mark.parametrize("content", PHONES)
+def test_phones_that_name_nobody_are_marked(warehouse: Warehouse, content: str) -> None:
+    """Extensions and short codes; the shortest numbers of a country have more digits."""
+    query = "select is_poisoned('phone', identifier_normal('phone', $c))"
+    assert warehouse.value(query, {"c": content}) is PHONES[content]
+
+
 def test_key_is_made_once_and_kept_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second run hashes as the first; nobody else may read the key."""
     monkeypatch.delenv(KEY_VARIABLE, raising=False)

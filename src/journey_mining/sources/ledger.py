@@ -69,6 +69,11 @@ def _read_source(warehouse: Warehouse, ahead: ReadAhead, plan: Plan, files: list
     if plan.leaving:
         withdraw_files(warehouse, plan.leaving)
     _mark_vanished(warehouse, plan.vanished)
+    for times in plan.touched:
+        warehouse.execute(
+            "update store.main.files set modified_ns = $modified_ns, changed_ns = $changed_ns where file_no = $file_no",
+            times,
+        )
     ahead.load(plan, files)
     for file in files:
         if file.shape.format == "damaged":
@@ -115,7 +120,7 @@ def _enter(warehouse: Warehouse, name: str, preset: Preset, file: LoadedFile) ->
     identity = f"{name}\x1f{file.relative}\x1f{file.sha256}".encode()
     warehouse.execute(
         "insert into store.main.files values ($file_no, $file_id, $source, $system, $table_name, $path, $format, $sha256, "
-        "$byte_count, $modified_ns, $record_count, $item_count, $event_count, $duplicate_count, $quarantined_count, "
+        "$byte_count, $modified_ns, $changed_ns, $record_count, $item_count, $event_count, $duplicate_count, $quarantined_count, "
         "$refused_count, $status)",
         {
             "file_no": file.file_no,
@@ -128,6 +133,7 @@ def _enter(warehouse: Warehouse, name: str, preset: Preset, file: LoadedFile) ->
             "sha256": file.sha256,
             "byte_count": file.byte_count,
             "modified_ns": file.modified_ns,
+            "changed_ns": file.changed_ns,
             "record_count": file.record_count,
             "item_count": file.item_count,
             "event_count": file.event_count,

@@ -74,6 +74,7 @@ class LoadedFile:
     sha256: str = ""
     byte_count: int = 0
     modified_ns: int = 0
+    changed_ns: int = 0
     record_count: int = 0
     item_count: int = 0
     event_count: int = 0

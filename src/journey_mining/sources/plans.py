@@ -19,7 +19,7 @@ _BATCH_BYTES = 2 << 30
 """Bytes of text that are read in one batch, about two million events: what a batch needs must fit in memory."""
 _PACKED = {".gz": 16, ".parquet": 32}
 """Suffix -> bytes of text that a byte of such a file holds, roughly."""
-_HOLDING_NOTHING = ("lookup", "unrecognised", "empty")
+HOLDING_NOTHING = ("lookup", "unrecognised", "empty")
 """States of files that held no events: when they vanish, they leave the ledger."""
 
 
@@ -30,6 +30,7 @@ class _Look:
     shape: Shape
     byte_count: int
     modified_ns: int
+    changed_ns: int
 
 
 @dataclass
@@ -47,6 +48,8 @@ class Plan:
     """Numbers of the deliveries that leave first."""
     vanished: list[int] = field(default_factory=list)
     """Numbers of the deliveries that are kept though their files are gone."""
+    touched: list[dict[str, int]] = field(default_factory=list)
+    """Number and times of the files that were written or copied again with what they had."""
     counts: dict[str, int] = field(default_factory=dict)
     """Files that are kept, changed and vanished."""
     _looks: dict[Path, _Look] = field(default_factory=dict)
@@ -57,7 +60,7 @@ class Plan:
         return [
             LoadedFile(
                 self.first_no + index, file.path, file.relative, look.shape,
-                byte_count=look.byte_count, modified_ns=look.modified_ns,
+                byte_count=look.byte_count, modified_ns=look.modified_ns, changed_ns=look.changed_ns,
             )
             for index, (file, look) in enumerate(zip(self.fresh, looks, strict=True))
         ]  # fmt: skip
@@ -84,7 +87,7 @@ class Plan:
         if path not in self._looks:
             stat = path.stat()
             shape = find_whole_shape(path, self.source, self.preset, connection)
-            self._looks[path] = _Look(shape, stat.st_size, stat.st_mtime_ns)
+            self._looks[path] = _Look(shape, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
         return self._looks[path]
 
     def tables(self, connection: Connection) -> set[str]:
@@ -128,7 +131,7 @@ def _compare(
     for file in found:
         row = known.get(file.relative)
         wanted = reads_again or row is None or (retries and row["quarantined_count"])
-        if row is not None and not wanted and _is_settled(file.path, row):
+        if row is not None and not wanted and _is_settled(plan, file.path, row):
             continue
         if row is not None:
             changed.append(row)
@@ -138,8 +141,8 @@ def _compare(
     left = {str(row["table_name"]) for row in (*changed, *(r for r in gone if r["status"] != "vanished"))}
     joined = _find_joined(warehouse.connection, plan, found, known, left)
     plan.leaving = [int(row["file_no"]) for row in (*changed, *joined)]
-    plan.leaving += [int(row["file_no"]) for row in gone if row["status"] in _HOLDING_NOTHING]
-    plan.vanished = [int(row["file_no"]) for row in gone if row["status"] not in _HOLDING_NOTHING]
+    plan.leaving += [int(row["file_no"]) for row in gone if row["status"] in HOLDING_NOTHING]
+    plan.vanished = [int(row["file_no"]) for row in gone if row["status"] not in HOLDING_NOTHING]
     plan.counts = {
         "files_kept": len(found) - len(plan.fresh),
         "files_changed": len(changed),
@@ -171,9 +174,19 @@ def _find_joined(
     return [known[file.relative] for file in others]
 
 
-def _is_settled(path: Path, row: dict[str, Any]) -> bool:
-    """Whether the ledger's line still tells what the file holds."""
+def _is_settled(plan: Plan, path: Path, row: dict[str, Any]) -> bool:
+    """Whether the ledger's line still tells what the file holds.
+
+    Whoever copies a file may give it the time of modification that it had, but not that of the last change of its
+    entry in the file system, which nobody can set.
+    """
     stat = path.stat()
     if row["status"] == "vanished" or stat.st_size != row["byte_count"]:
         return False
-    return bool(stat.st_mtime_ns == row["modified_ns"] or checksum(path) == row["sha256"])
+    times = {"modified_ns": stat.st_mtime_ns, "changed_ns": stat.st_ctime_ns}
+    if all(row[name] == time for name, time in times.items()):
+        return True
+    if checksum(path) != row["sha256"]:
+        return False
+    plan.touched.append({"file_no": int(row["file_no"]), **times})
+    return True
