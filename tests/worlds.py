@@ -323,6 +323,7 @@ def _file(count: int, source: str) -> tuple[Any, ...]:
         "",
         0,
         0,
+        0,
         count,
         count,
         count,

@@ -1,18 +1,27 @@
--- The files of the last run are still there, and none of them shrank (or, with audits.rewritten, changed).
+-- The files of the last run are still there, under whatever name, and none of them shrank (or, with audits.rewritten, changed).
 -- severity: warn
-with compared as (
+with there as (
+    select distinct
+        source,
+        sha256
+    from files
+    where status <> 'vanished'
+),
+
+compared as (
     select
         b.source,
         b.path,
         b.record_count as record_count_before,
         f.record_count,
         case
-            when f.path is null or f.status = 'vanished' then 'vanished'
+            when f.path is null or f.status = 'vanished' then case when t.sha256 is null then 'vanished' end
             when f.record_count < b.record_count then 'shrank'
             when f.sha256 <> b.sha256 then 'rewritten'
         end as fate
     from files_before as b
     left join files as f on b.source = f.source and b.path = f.path
+    left join there as t on b.source = t.source and b.sha256 = t.sha256
     where b.status <> 'vanished'
 )
 

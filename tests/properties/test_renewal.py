@@ -146,6 +146,18 @@ class Nights(RuleBasedStateMachine):
             self.gone[name] = self.files.pop(name)
 
     @change
+    @rule(data=st.data(), name=st.integers(0, 3))
+    def move(self, data: st.DataObject, name: int) -> None:
+        """A file gets another name, perhaps that of one that is there; where it changes too, what was read is gone."""
+        self.pending += 1
+        before = data.draw(st.sampled_from(sorted(self.files)))
+        after = f"{before.split('/')[0]}/{name}"
+        if after != before and after not in self.gone:
+            self.files[after] = self.files.pop(before)
+            if self.read.get(before):
+                self.gone[before] = self.read[before]
+
+    @change
     @rule(config=st.sampled_from(CONFIGS))
     def configure(self, config: dict[str, str]) -> None:
         """The analyst changes a rule or a limit."""
@@ -158,6 +170,11 @@ class Nights(RuleBasedStateMachine):
         """A night: what was published is what a full computation publishes."""
         path = self.write(self.files)
         self.mine.deliver(path, cutoff)
+        # What is there under another name is not gone.
+        there = [(name.split("/")[0], rows) for name, rows in self.files.items()]
+        self.gone = {
+            name: rows for name, rows in self.gone.items() if (name.split("/")[0], rows) not in there
+        }
         found = content(self.mine)
         self.fresh.reset()
         expected = content(self.fresh.deliver(self.write({**self.files, **self.gone}), cutoff))

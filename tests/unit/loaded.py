@@ -65,7 +65,7 @@ def csv_text(*records: Mapping[str, object]) -> str:
     return text.getvalue()
 
 
-_ENTER = "insert into store.main.files select $1, 'f' || $1, 'source', 'system', null, $2, 'csv', '', 0, 0, 0, 0, 0, 0, 0, 0, 'read'"
+_ENTER = "insert into store.main.files select $1, 'f' || $1, 'source', 'system', null, $2, 'csv', '', 0, 0, 0, 0, 0, 0, 0, 0, 0, 'read'"
 
 
 def utc(text: str) -> int:

@@ -89,7 +89,8 @@ def test_values_that_name_nobody_name_nobody_beside_vanished_files_either(shop: 
 def test_vanished_files_without_an_event_of_their_own_stay_too(shop: Path, change: str) -> None:
     """What they repeat outlives the file that tells it now, and what of them is no event is not forgotten."""
     folder = shop.parent / "shop"
-    (folder / "copy.csv").write_bytes((folder / "a.csv").read_bytes())
+    quoted = (folder / "a.csv").read_text(encoding="utf-8").replace("anna", '"anna"')
+    (folder / "copy.csv").write_text(quoted, encoding="utf-8")
     (folder / "bad.csv").write_text(HEAD + "zoe,2026-13-01T10:00:00Z,page\n", encoding="utf-8")
     run_all(shop)
     for name in ("copy", "bad", "b"):
@@ -115,6 +116,33 @@ def test_vanished_files_without_an_event_of_their_own_stay_too(shop: Path, chang
     (folder / "a.csv").write_text(HEAD + "anna,2026-03-01T09:00:00Z,page\n", encoding="utf-8")
     run_all(shop)
     assert ask(shop, "select count(*) from events") == [(6,)]
+
+
+@pytest.mark.parametrize("rebuild", [False, True])
+def test_a_file_that_is_moved_is_the_same_file(shop: Path, rebuild: bool) -> None:
+    """Its line has the new name, nobody misses the old one, and a correction of it replaces what it said."""
+    folder = shop.parent / "shop"
+    (folder / "a.csv").rename(folder / "z.csv")
+    context = run_all(shop, rebuild=rebuild)
+    assert context.summary["steps"]["read exports"]["files_vanished"] == 0
+    told = "select path, f.status, count(*) from events inner join source_files as f using (file_id) group by all order by all"
+    assert ask(shop, told) == [("shop/b.csv", "read", 3), ("shop/z.csv", "read", 3)]
+    assert ask(shop, "select count(*) from source_files") == [(2,)]
+    assert "files_stay" not in warnings(shop)
+    (folder / "z.csv").write_text(HEAD + "anna,2026-03-04T09:00:00Z,order\n", encoding="utf-8")
+    run_all(shop, rebuild=rebuild)
+    assert ask(shop, told) == [("shop/b.csv", "read", 3), ("shop/z.csv", "read", 1)]
+
+
+def test_a_vanished_file_that_comes_back_under_another_name_is_that_one(shop: Path) -> None:
+    """Also nights later."""
+    (shop.parent / "shop" / "a.csv").rename(shop.parent / "a.csv")
+    run_all(shop)
+    assert "files_stay" in warnings(shop)
+    (shop.parent / "a.csv").rename(shop.parent / "shop" / "z.csv")
+    run_all(shop)
+    query = "select path, status, event_count, duplicate_count from source_files order by path"
+    assert ask(shop, query) == [("shop/b.csv", "read", 3, 0), ("shop/z.csv", "read", 3, 0)]
 
 
 def test_a_source_that_is_renamed_takes_no_vanished_file_along(shop: Path) -> None:

@@ -140,14 +140,34 @@ def _compare(
     gone = [row for path, row in known.items() if path not in present]
     left = {str(row["table_name"]) for row in (*changed, *(r for r in gone if r["status"] != "vanished"))}
     joined = _find_joined(warehouse.connection, plan, found, known, left)
-    plan.leaving = [int(row["file_no"]) for row in (*changed, *joined)]
+    moved = _find_moved(plan, found, known, gone)
+    vanished = [row for row in gone if row["status"] not in HOLDING_NOTHING and row not in moved]
+    plan.leaving = [int(row["file_no"]) for row in (*changed, *joined, *moved)]
     plan.leaving += [int(row["file_no"]) for row in gone if row["status"] in HOLDING_NOTHING]
-    plan.vanished = [int(row["file_no"]) for row in gone if row["status"] not in HOLDING_NOTHING]
+    plan.vanished = [int(row["file_no"]) for row in vanished]
     plan.counts = {
         "files_kept": len(found) - len(plan.fresh),
         "files_changed": len(changed),
-        "files_vanished": len(gone),
+        "files_vanished": len(gone) - len(moved),
     }
+
+
+def _find_moved(
+    plan: Plan, found: list[FoundFile], known: dict[str, dict[str, Any]], gone: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Of the files that are gone, those whose bytes a file of the source has under another name.
+
+    What is read there tells all that they told; they would otherwise outlive a correction of it.
+    """
+    lost = [row for row in gone if row["status"] not in HOLDING_NOTHING]
+    sizes = {row["byte_count"] for row in lost}
+    fresh = {file.relative for file in plan.fresh}
+    there = {
+        checksum(file.path) if file.relative in fresh else known[file.relative]["sha256"]
+        for file in found
+        if file.path.stat().st_size in sizes
+    }
+    return [row for row in lost if row["sha256"] in there]
 
 
 def _find_joined(
