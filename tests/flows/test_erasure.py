@@ -38,17 +38,25 @@ HERS = (b"spring-anna-only", b"ORDER-ANNA-1", b"cart of anna only", b"anna@canar
 """What only her events, or quarantined records of hers, hold."""
 
 
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    """A published company of two customers, with two snapshots."""
-    write(tmp_path, "shop/1.csv", SHOP[:2])
-    write(tmp_path, "crm/1.csv", CRM)
-    path = tmp_path / "journey.yaml"
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a published company of two customers, with two snapshots."""
+    folder = tmp_path_factory.mktemp("published")
+    write(folder, "shop/1.csv", SHOP[:2])
+    write(folder, "crm/1.csv", CRM)
+    path = folder / "journey.yaml"
     path.write_text(CONFIG, encoding="utf-8")
     run_all(path)
-    write(tmp_path, "shop/2.csv", SHOP[2:])
+    write(folder, "shop/2.csv", SHOP[2:])
     run_all(path)
-    return path
+    return folder
+
+
+@pytest.fixture
+def config(published: Path, tmp_path: Path) -> Path:
+    """A copy of that company."""
+    shutil.copytree(published, tmp_path, symlinks=True, dirs_exist_ok=True)
+    return tmp_path / "journey.yaml"
 
 
 def write(folder: Path, name: str, rows: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,22 @@ CORRUPTIONS = {
 """Audit -> a change of a table that breaks the promise."""
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A run that went well, in a warehouse of its own."""
+    lab = Lab(tmp_path_factory.mktemp("built") / "spill")
+    yield lab.live(LOG)
+    lab.warehouse.connection.close()
+
+
+@pytest.fixture
+def whole(built: Lab) -> Iterator[Lab]:
+    """The tables of that run, which are as they were when the test has ended; it may change those of one database."""
+    built.warehouse.execute("begin transaction")
+    yield built
+    built.warehouse.execute("rollback")
+
+
 def failures(lab: Lab, **limits: Any) -> dict[str, dict[str, object]]:
     """The audits that did not pass, by name; limits as under `audits:` in journey.yaml."""
     run = {"run_id": "test", "cutoff_us": CUTOFF_US}
@@ -73,17 +90,20 @@ def test_every_audit_has_a_corruption() -> None:
     assert set(find_models("audits")) == set(CORRUPTIONS)
 
 
-def test_whole_tables_pass(lab: Lab) -> None:
+def test_whole_tables_pass(whole: Lab) -> None:
     """Nothing is found in a run that went well."""
-    assert failures(lab.live(LOG)) == {}
+    assert failures(whole) == {}
 
 
 @pytest.mark.parametrize("audit", CORRUPTIONS)
-def test_the_corruption_is_found(lab: Lab, audit: str) -> None:
+def test_the_corruption_is_found(request: pytest.FixtureRequest, audit: str) -> None:
     """The audit reports it with its severity, the rows and their number."""
-    lab.live(LOG)
-    lab.warehouse.execute(CORRUPTIONS[audit])
-    found = failures(lab)[audit]
+    in_two_databases = audit == "goal_known"
+    corrupted: Lab = (
+        request.getfixturevalue("lab").live(LOG) if in_two_databases else request.getfixturevalue("whole")
+    )
+    corrupted.warehouse.execute(CORRUPTIONS[audit])
+    found = failures(corrupted)[audit]
     assert found["status"] == {"stop": "failed", "warn": "warned"}[str(found["severity"])]
     assert int(str(found["offending_count"])) >= 1
     assert found["detail"]
@@ -92,11 +112,10 @@ def test_the_corruption_is_found(lab: Lab, audit: str) -> None:
 @pytest.mark.parametrize(
     "table", ["events", "journeys", "journey_steps", "transitions", "stage_funnel", "positions"]
 )
-def test_a_row_that_came_twice_is_found(lab: Lab, table: str) -> None:
+def test_a_row_that_came_twice_is_found(whole: Lab, table: str) -> None:
     """The grain line of a model is checked."""
-    lab.live(LOG)
-    lab.warehouse.execute(f"insert into {table} select * from {table} limit 1")
-    assert failures(lab)[f"unique_{table}"]["status"] == "failed"
+    whole.warehouse.execute(f"insert into {table} select * from {table} limit 1")
+    assert failures(whole)[f"unique_{table}"]["status"] == "failed"
 
 
 @pytest.mark.parametrize("table", ["events", "journey_steps", "variant_counts"])
@@ -109,37 +128,33 @@ def test_among_renewed_rows_a_key_that_came_twice_is_found(lab: Lab, table: str)
     assert failures(lab, renewed={table})[f"unique_{table}"]["status"] == "failed"
 
 
-def test_two_sources_may_read_different_events_of_one_file(lab: Lab) -> None:
+def test_two_sources_may_read_different_events_of_one_file(whole: Lab) -> None:
     """A row of several times is one event a time, in a source each: nothing counts twice."""
-    lab.live(LOG)
-    lab.warehouse.execute(CORRUPTIONS["files_read_once"])
-    lab.warehouse.execute("update events set occurred_us = occurred_us + 1 where file_id = 'f2'")
-    assert "files_read_once" not in failures(lab)
+    whole.warehouse.execute(CORRUPTIONS["files_read_once"])
+    whole.warehouse.execute("update events set occurred_us = occurred_us + 1 where file_id = 'f2'")
+    assert "files_read_once" not in failures(whole)
 
 
-def test_a_flow_that_loses_its_beginning_is_found(lab: Lab) -> None:
+def test_a_flow_that_loses_its_beginning_is_found(whole: Lab) -> None:
     """Journeys in the flow are compared with the journeys themselves, at the beginning too."""
-    lab.live(LOG)
-    lab.warehouse.execute("delete from step_flow where step_number = 0")
-    assert "flow_is_journeys" in failures(lab)
+    whole.warehouse.execute("delete from step_flow where step_number = 0")
+    assert "flow_is_journeys" in failures(whole)
 
 
-def test_a_flow_that_mistakes_a_state_is_found(lab: Lab) -> None:
+def test_a_flow_that_mistakes_a_state_is_found(whole: Lab) -> None:
     """As many journeys cannot end in a state as there are not."""
-    lab.live(LOG)
-    lab.warehouse.execute(
+    whole.warehouse.execute(
         "update step_flow set to_touchpoint = '__converted__' where to_touchpoint = '__open__'"
     )
-    assert "flow_is_journeys" in failures(lab)
+    assert "flow_is_journeys" in failures(whole)
 
 
-def test_a_customer_who_skips_a_stage_downwards_is_found(lab: Lab) -> None:
+def test_a_customer_who_skips_a_stage_downwards_is_found(whole: Lab) -> None:
     """Whoever went on from a stage is in the next one."""
-    lab.live(LOG)
-    lab.warehouse.execute(
+    whole.warehouse.execute(
         'update stage_funnel set entered = 0, converted = 0, dropped_off = 0, "open" = 0 where stage_number = 2'
     )
-    assert "funnel_balances" in failures(lab)
+    assert "funnel_balances" in failures(whole)
 
 
 RUNS = """
@@ -152,7 +167,6 @@ r3     | 03-03 00:00 | 03-03 03:00 | a                  | m                 | 12
 
 def after_runs(lab: Lab, last: str) -> Lab:
     """A whole run, and a table of runs that ends with `last`."""
-    lab.live(LOG)
     lab.given("runs", RUNS + last)
     return lab
 
@@ -162,10 +176,10 @@ def unsteady(lab: Lab, **limits: Any) -> str:
     return str(failures(lab, **limits).get("runs_steady", {}).get("detail", ""))
 
 
-def test_counts_within_the_band_of_the_last_runs_pass(lab: Lab) -> None:
+def test_counts_within_the_band_of_the_last_runs_pass(whole: Lab) -> None:
     """A tenth below their median and twice the largest of them are the limits, and allowed."""
     low = "test | 03-04 00:00 | 03-04 03:00 | a | m | 99 | 24 | 22 | 11 | 0.2 | 0.4"
-    assert unsteady(after_runs(lab, low)) == ""
+    assert unsteady(after_runs(whole, low)) == ""
 
 
 @pytest.mark.parametrize(
@@ -179,20 +193,20 @@ def test_counts_within_the_band_of_the_last_runs_pass(lab: Lab) -> None:
         ("110 | 11 | 22 | 11 | 0.1 | 0.39", "figure=stitched share, found=0.39, expected_from=0.4, expected_to=0.6"),
     ],
 )  # fmt: skip
-def test_a_figure_outside_the_band_is_found(lab: Lab, figures: str, found: str) -> None:
+def test_a_figure_outside_the_band_is_found(whole: Lab, figures: str, found: str) -> None:
     """The figure is named, with what was expected; the others are not."""
-    detail = unsteady(after_runs(lab, f"test | 03-04 00:00 | 03-04 03:00 | a | m | {figures}"))
+    detail = unsteady(after_runs(whole, f"test | 03-04 00:00 | 03-04 03:00 | a | m | {figures}"))
     assert found in detail
     assert detail.count("figure=") == 1
 
 
-def test_bands_can_be_set(lab: Lab) -> None:
+def test_bands_can_be_set(whole: Lab) -> None:
     """Wider and narrower, and how many runs are looked at."""
-    after_runs(lab, "test | 03-04 00:00 | 03-04 03:00 | a | m | 90 | 11 | 22 | 11 | 0.1 | 0.5")
-    assert unsteady(lab) != ""
-    assert unsteady(lab, shrink=0.2) == ""
-    assert unsteady(lab, min_runs=4) == ""
-    assert "expected_from=108.0" in unsteady(lab, runs=1, min_runs=1)
+    after_runs(whole, "test | 03-04 00:00 | 03-04 03:00 | a | m | 90 | 11 | 22 | 11 | 0.1 | 0.5")
+    assert unsteady(whole) != ""
+    assert unsteady(whole, shrink=0.2) == ""
+    assert unsteady(whole, min_runs=4) == ""
+    assert "expected_from=108.0" in unsteady(whole, runs=1, min_runs=1)
 
 
 @pytest.mark.parametrize(
@@ -202,47 +216,45 @@ def test_bands_can_be_set(lab: Lab) -> None:
         "test | 03-04 00:00 | 03-04 03:00 | a | n | 1 | 1 | 1 | 1 | 0.9 | 0.9",
     ],
 )
-def test_like_is_compared_with_like(lab: Lab, last: str) -> None:
+def test_like_is_compared_with_like(whole: Lab, last: str) -> None:
     """Runs of other settings or models say nothing of this one."""
-    assert unsteady(after_runs(lab, last)) == ""
+    assert unsteady(after_runs(whole, last)) == ""
 
 
-def test_a_run_for_a_given_cutoff_is_compared_with_none_that_saw_more(lab: Lab) -> None:
+def test_a_run_for_a_given_cutoff_is_compared_with_none_that_saw_more(whole: Lab) -> None:
     """Without a given cutoff, one that went back means that events are missing."""
-    after_runs(lab, "test | 03-02 00:00 | 03-04 03:00 | a | m | 1 | 1 | 1 | 1 | 0.9 | 0.9")
-    assert unsteady(lab, is_backfill=True) == ""
-    assert unsteady(lab).count("figure=") == 5, "all six figures, of which five are shown"
+    after_runs(whole, "test | 03-02 00:00 | 03-04 03:00 | a | m | 1 | 1 | 1 | 1 | 0.9 | 0.9")
+    assert unsteady(whole, is_backfill=True) == ""
+    assert unsteady(whole).count("figure=") == 5, "all six figures, of which five are shown"
 
 
-def test_a_backfill_does_not_spoil_the_next_night(lab: Lab) -> None:
+def test_a_backfill_does_not_spoil_the_next_night(whole: Lab) -> None:
     """The runs of the latest cutoffs count, not those that happened last."""
     small = "| a | m | 1 | 1 | 1 | 1 | 0.1 | 0.5"
     backfill = f"b1 | 02-01 00:00 | 03-03 04:00 {small}\nb2 | 02-02 00:00 | 03-03 05:00 {small}\n"
-    after_runs(lab, backfill + "test | 03-04 00:00 | 03-04 03:00 | a | m | 110 | 11 | 22 | 11 | 0.1 | 0.5")
-    assert unsteady(lab, runs=3) == ""
+    after_runs(whole, backfill + "test | 03-04 00:00 | 03-04 03:00 | a | m | 110 | 11 | 22 | 11 | 0.1 | 0.5")
+    assert unsteady(whole, runs=3) == ""
 
 
-def test_the_first_run_is_compared_with_none(lab: Lab) -> None:
+def test_the_first_run_is_compared_with_none(whole: Lab) -> None:
     """Without a history every audit that looks back passes, however strict it is."""
-    lab.live(LOG)
-    assert failures(lab, runs=1, min_runs=1, shrink=0, grow=0, drift=0, standstill="1 second") == {}
+    assert failures(whole, runs=1, min_runs=1, shrink=0, grow=0, drift=0, standstill="1 second") == {}
 
 
-def test_exports_that_stand_still_are_found(lab: Lab) -> None:
+def test_exports_that_stand_still_are_found(whole: Lab) -> None:
     """When runs bring no new event for longer than `standstill`, somebody should look; a later event ends it."""
     still = "test | 03-03 00:00 | 03-05 03:00 | a | m | 120 | 12 | 24 | 12 | 0.1 | 0.5"
-    found = failures(after_runs(lab, still))["cutoff_advances"]
+    found = failures(after_runs(whole, still))["cutoff_advances"]
     assert found["detail"] == "latest_event_at=2026-03-03 00:00:00, known_since=2026-03-03 03:00:00"
-    assert "cutoff_advances" not in failures(lab, standstill="3 days")
+    assert "cutoff_advances" not in failures(whole, standstill="3 days")
     moved = "test | 03-03 00:01 | 03-05 03:00 | a | m | 120 | 12 | 24 | 12 | 0.1 | 0.5"
-    assert "cutoff_advances" not in failures(after_runs(lab, moved))
+    assert "cutoff_advances" not in failures(after_runs(whole, moved))
     earlier = "test | 03-02 00:00 | 03-09 03:00 | a | m | 120 | 12 | 24 | 12 | 0.1 | 0.5"
-    assert "cutoff_advances" not in failures(after_runs(lab, earlier)), "a run for an earlier cutoff"
+    assert "cutoff_advances" not in failures(after_runs(whole, earlier)), "a run for an earlier cutoff"
 
 
 def events_of(lab: Lab, *days: str) -> Lab:
     """A whole run, and events of the source `crm` on these days."""
-    lab.live(LOG)
     lab.warehouse.execute("delete from events")
     for day in days:
         bound = {"us": micros(f"{day} 12:00")}
@@ -258,18 +270,18 @@ def late(lab: Lab, **limits: Any) -> str:
     return str(failures(lab, **limits).get("sources_fresh", {}).get("detail", ""))
 
 
-def test_a_source_that_stopped_is_found(lab: Lab) -> None:
+def test_a_source_that_stopped_is_found(whole: Lab) -> None:
     """Its latest event is further from the cutoff than twice its longest pause."""
     daily = ["03-13", "03-14", "03-15", "03-16", "03-17"]
-    assert "source=crm" in late(events_of(lab, *daily))
-    assert "days_late=2, days_allowed=2.0" in late(lab)
-    assert late(events_of(lab, "03-11", *daily[1:])) == "", "three days were a pause before: six are allowed"
-    assert late(events_of(lab, *daily[1:])) == "", "four days are no habit"
-    events_of(lab, *daily)
+    assert "source=crm" in late(events_of(whole, *daily))
+    assert "days_late=2, days_allowed=2.0" in late(whole)
+    assert late(events_of(whole, "03-11", *daily[1:])) == "", "three days were a pause before: six are allowed"
+    assert late(events_of(whole, *daily[1:])) == "", "four days are no habit"
+    events_of(whole, *daily)
     turn = micros("03-17 12:00") - 36 * 3_600_000_000
-    lab.warehouse.execute(f"update events set occurred_us = occurred_us - {turn}")
-    lab.warehouse.execute("update events set local_date = cast(make_timestamp(occurred_us) as date)")
-    assert "days_allowed=2.0" in late(lab), "five days are, on both sides of 1970"
+    whole.warehouse.execute(f"update events set occurred_us = occurred_us - {turn}")
+    whole.warehouse.execute("update events set local_date = cast(make_timestamp(occurred_us) as date)")
+    assert "days_allowed=2.0" in late(whole), "five days are, on both sides of 1970"
 
 
 @pytest.mark.parametrize(
@@ -281,23 +293,22 @@ def test_a_source_that_stopped_is_found(lab: Lab) -> None:
         ("", "goal=, similar_names=nothing"),
     ],
 )  # fmt: skip
-def test_a_goal_that_nothing_has_is_found(lab: Lab, goal: str | None, detail: str) -> None:
+def test_a_goal_that_nothing_has_is_found(whole: Lab, goal: str | None, detail: str) -> None:
     """It converts nobody; names that differ in a third of its letters at most are told."""
-    lab.live(LOG)
-    lab.warehouse.execute(
+    whole.warehouse.execute(
         "insert into touchpoint_rules (rule_number, touchpoint) values (1, 'a rule''s own')"
     )
-    found = failures(lab, goal=goal)
+    found = failures(whole, goal=goal)
     assert found.keys() == ({"goal_known"} if detail else set())
     assert not detail or found["goal_known"]["detail"] == detail
 
 
-def test_a_limit_of_ones_own_goes_before_the_habit(lab: Lab) -> None:
+def test_a_limit_of_ones_own_goes_before_the_habit(whole: Lab) -> None:
     """A source in `late` may lag as long as it says, and no longer, whatever it did before."""
-    events_of(lab, "03-17")
-    assert late(lab) == ""
-    assert late(lab, late={"crm": "3 days"}) == ""
-    assert "days_late=2, days_allowed=2.0" in late(lab, late={"shop": "1 day", "crm": "2 days"})
+    events_of(whole, "03-17")
+    assert late(whole) == ""
+    assert late(whole, late={"crm": "3 days"}) == ""
+    assert "days_late=2, days_allowed=2.0" in late(whole, late={"shop": "1 day", "crm": "2 days"})
 
 
 def test_files_that_changed_are_found(lab: Lab) -> None:
@@ -327,13 +338,12 @@ def test_limits_of_shares(lab: Lab) -> None:
     assert not {"events_mapped", "quarantine_small", "sessions_human"} & found
 
 
-def test_all_offending_rows_are_counted_and_the_first_are_shown(lab: Lab) -> None:
+def test_all_offending_rows_are_counted_and_the_first_are_shown(whole: Lab) -> None:
     """Nine files are gone: nine offend, the five that come first are told."""
-    lab.live(LOG)
-    lab.warehouse.execute(
+    whole.warehouse.execute(
         "insert into files_before select 'log', 'gone' || n || '.csv', 'x', 1, 1, 'read' from range(9, 0, -1) as t (n)"
     )
-    found = failures(lab)["files_stay"]
+    found = failures(whole)["files_stay"]
     assert found["offending_count"] == 9
     assert re.findall(r"path=(gone.)\.csv", str(found["detail"])) == [
         "gone1",
@@ -344,12 +354,11 @@ def test_all_offending_rows_are_counted_and_the_first_are_shown(lab: Lab) -> Non
     ]
 
 
-def test_a_warning_can_be_made_to_stop(lab: Lab) -> None:
+def test_a_warning_can_be_made_to_stop(whole: Lab) -> None:
     """An audit named in `audits.stop` keeps the run from being published, and the message says how to go on."""
-    lab.live(LOG)
-    lab.warehouse.execute(CORRUPTIONS["files_stay"])
-    assert failures(lab)["files_stay"]["status"] == "warned"
-    found = failures(lab, stop=["files_stay"])["files_stay"]
+    whole.warehouse.execute(CORRUPTIONS["files_stay"])
+    assert failures(whole)["files_stay"]["status"] == "warned"
+    found = failures(whole, stop=["files_stay"])["files_stay"]
     assert (found["severity"], found["status"]) == ("stop", "failed")
     with pytest.raises(AuditError, match=r"path=gone\.csv(.|\n)*take the name out of audits\.stop"):
         require_passed([found])
