@@ -11,7 +11,7 @@ from worlds import Lab
 
 settings.register_profile(
     "journeys",
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],

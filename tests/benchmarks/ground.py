@@ -28,6 +28,8 @@ class Ground:
     """Web events that were asked for."""
     threads: int = 2
     memory_limit: str = "6GB"
+    nights: int = 7
+    """Nights in turn in which a day's files arrive."""
 
     @property
     def work(self) -> Path:

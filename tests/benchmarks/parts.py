@@ -24,7 +24,6 @@ from statements import timed_statements
 from journey_mining.beside import Beside, Work
 from journey_mining.warehouse import Connection
 
-NIGHTS = 7
 """Nights that are measured, a week: days differ."""
 DERIVING = ("classify touchpoints", "resolve identities", "derive journeys", "aggregate marts")
 """Steps from identity to marts."""
@@ -134,7 +133,7 @@ def derive(ground: Ground, form: Form) -> Figures:
 
 
 def night(ground: Ground, form: Form) -> Figures:
-    """All files but the last of some, run from nothing, and rebuilt; a week of nights in which these arrive; one of nothing
+    """All files but the last of some, run from nothing, and rebuilt; nights in turn in which these arrive; one of nothing
     new; a rebuild.
 
     `full_seconds` is what a rebuild takes, on average of those before and after the nights, and `night_seconds` what a night
@@ -146,7 +145,7 @@ def night(ground: Ground, form: Form) -> Figures:
 
     home = ground.night_home(form)
     folder = ground.work / f"{home}_exports"
-    arriving = link_exports(ground.exports(form), folder)
+    arriving = link_exports(ground.exports(form), folder, ground.nights)
     config = ground.write_config(home, form, folder=folder)
     runs: list[Figures] = []
     for files in ([], [], *arriving, [], []):
@@ -154,7 +153,7 @@ def night(ground: Ground, form: Form) -> Figures:
             os.link(path, folder / path.relative_to(ground.exports(form)))
         run: Figures = {"files": [path.name for path in files]}
         begun = perf_counter()
-        with open_run(config, rebuild=len(runs) in (1, NIGHTS + 3)) as context:
+        with open_run(config, rebuild=len(runs) in (1, ground.nights + 3)) as context:
             run["copy_seconds"] = perf_counter() - begun
             with measured(run):
                 counts = {step.name: run_step(context, step) for step in STEPS}
@@ -202,12 +201,12 @@ def write_log(ground: Ground, form: Form) -> Figures:
     return {**figures, "contacts": int(written[0][0]), "published_events": int(published[0][0])}
 
 
-def link_exports(exports: Path, folder: Path) -> list[list[Path]]:
-    """Hard links to the exports, but those that arrive in the nights of a week; returns these, a list a night.
+def link_exports(exports: Path, folder: Path, nights: int) -> list[list[Path]]:
+    """Hard links to the exports, but those that arrive in the last nights; returns these, a list a night.
 
     A night has the web file of its day, the last one also the last e-mail events and the last survey answers.
     """
-    days = sorted((exports / "web").iterdir())[-NIGHTS:]
+    days = sorted((exports / "web").iterdir())[-nights:]
     last = [
         sorted((exports / part).glob(pattern))[-1]
         for part, pattern in (("crm", "email_events_*"), ("survey", "*"))
@@ -342,7 +341,8 @@ PARTS: dict[str, Callable[[Ground, Form], Figures]] = {
 
 def run_part(task: dict[str, Any]) -> Figures:
     """The figures of one part; with `profile`, also its statements that take over a hundredth of it."""
-    ground = Ground(Path(task["folder"]), task["events"], task["threads"], task["memory_limit"])
+    settings = {name: task[name] for name in ("events", "threads", "memory_limit", "nights") if name in task}
+    ground = Ground(Path(task["folder"]), **settings)
     if not task.get("profile"):
         return PARTS[task["part"]](ground, task["form"])
     with timed_statements() as statements:

@@ -275,7 +275,9 @@ def test_a_source_that_stopped_is_found(whole: Lab) -> None:
     daily = ["03-13", "03-14", "03-15", "03-16", "03-17"]
     assert "source=crm" in late(events_of(whole, *daily))
     assert "days_late=2, days_allowed=2.0" in late(whole)
-    assert late(events_of(whole, "03-11", *daily[1:])) == "", "three days were a pause before: six are allowed"
+    assert late(events_of(whole, "03-11", *daily[1:])) == "", (
+        "three days were a pause before: six are allowed"
+    )
     assert late(events_of(whole, *daily[1:])) == "", "four days are no habit"
     events_of(whole, *daily)
     turn = micros("03-17 12:00") - 36 * 3_600_000_000

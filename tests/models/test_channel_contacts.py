@@ -60,7 +60,7 @@ def test_a_channel_counts_once_a_session(lab: Lab) -> None:
     )
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(st.lists(EVENT, min_size=1, max_size=20))
 def test_the_contacts_are_those_that_other_columns_would_have(
     lab: Lab, events: list[tuple[int, str, str, str, str]]

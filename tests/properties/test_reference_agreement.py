@@ -92,7 +92,7 @@ def as_events(rows: list[dict[str, Any]], names: list[str], cutoff: int) -> list
     ]  # fmt: skip
 
 
-@settings(max_examples=30)
+@settings(max_examples=16)
 @given(drawn=EVENTS, chosen=SETTINGS)
 def test_sql_equals_the_reference(
     shared_lab: Lab, drawn: list[dict[str, Any]], chosen: dict[str, Any]

@@ -143,7 +143,7 @@ OPTIONS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(LOG, OPTIONS, st.sampled_from(BASES), st.sampled_from([30, 120]), st.integers(0, 8))
 def test_retention_equals_plain_counting(
     drawn: list[list[tuple[int, str, str | None]]],
