@@ -371,9 +371,11 @@ def export(kind: str, config_path: Path, out: Path, unit: str) -> None:
     The tables (parquet, csv), the transition graph (graphml, json, mermaid, dot), or an event log of process mining
     (xes: journeys as cases; ocel: contacts with their customers, journeys, tickets, deals and orders).
     """
-    from journey_mining.exporting import export_snapshot
+    from journey_mining.config import load_config
+    from journey_mining.exporting import export_snapshot, require_own_folder
     from journey_mining.inspection import published_home
 
+    require_own_folder(load_config(config_path), kind, out)
     for path in export_snapshot(published_home(config_path).current, kind, out, unit):
         click.echo(path)
 

@@ -93,6 +93,8 @@ def _check_by(value: object) -> object:
 def _check_place(place: Path | str) -> Path | str:
     if "\0" in str(place):
         raise ValueError("no name of a file or folder holds the character NUL")
+    if not str(place).strip():
+        raise ValueError("expected the name of a file or folder")
     return place
 
 
@@ -296,7 +298,7 @@ class Config(Parameters):
     """Published snapshots that are kept; the one before the current is kept in any case, for readers on their way."""
     memory_limit: Annotated[str, BeforeValidator(_check_memory)] = "6GB"
     """Memory that DuckDB may use before it spills: a size such as 6GB, or a share of the machine's such as 80%."""
-    threads: int | None = Field(None, ge=1)
+    threads: int | None = Field(None, ge=1, le=1024)
     """Threads; None takes all cores."""
 
     _path: Path = Path("journey.yaml")

@@ -60,25 +60,29 @@ def read_requests(path: Path) -> list[ErasureRequest]:
     """The requests in a CSV file with the columns kind and value, one identifier a row; raises ConfigError."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read.", fix="save it as a UTF-8 CSV file") from error
-    if not rows or not {"kind", "value"} <= rows[0].keys():
+            reader = csv.DictReader(file)
+            rows = [(reader.line_num, row) for row in reader]
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error.strerror}.",
+            fix="name a CSV file of requests that this user may read",
+        ) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{path} is no text.", fix="save it as a UTF-8 CSV file") from error
+    if not rows or not {"kind", "value"} <= rows[0][1].keys():
         raise ConfigError(
             f"{path} holds no requests.",
             expected="a header kind,value and one identifier a row",
             fix="for example: email,anna@example.org",
         )
     lacking = [
-        number
-        for number, row in enumerate(rows, 2)
-        if not all((row[name] or "").strip() for name in ("kind", "value"))
+        number for number, row in rows if not all((row[name] or "").strip() for name in ("kind", "value"))
     ]
     if lacking:
         raise ConfigError(
             f"{path}:{lacking[0]}: a request lacks its kind or its value.", fix="complete the row"
         )
-    return [ErasureRequest(_read_kind(row["kind"]), row["value"].strip()) for row in rows]
+    return [ErasureRequest(_read_kind(row["kind"]), row["value"].strip()) for _, row in rows]
 
 
 def requests_of(given: Mapping[str, Sequence[str]], others: Sequence[str] = ()) -> list[ErasureRequest]:

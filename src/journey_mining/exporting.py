@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from journey_mining.errors import JourneyMiningError
+from journey_mining.config import Config
+from journey_mining.errors import ConfigError, JourneyMiningError
 from journey_mining.ocel import write_ocel
 from journey_mining.publication import DATABASE
 from journey_mining.querying import safe_cell
+from journey_mining.sources.containment import is_read_from
 from journey_mining.warehouse import Connection, quoted, quoted_name, reading
 from journey_mining.xes import write_xes
 
@@ -28,6 +30,19 @@ KINDS = ("parquet", "csv", *GRAPHS, "xes", "ocel")
 _ROWS_AT_ONCE = 10_000
 _MEMORY = "2GB"
 """What a sort may hold before it spills."""
+
+
+def require_own_folder(config: Config, kind: str, out: Path) -> None:
+    """Raise ConfigError for a folder of the home, or one whose files the next run would read as exports."""
+    target = out.resolve()
+    if target == config.home_dir or config.home_dir in target.parents:
+        raise ConfigError(f"--out: {out} lies in the home folder.", fix="name a folder that is nothing else")
+    for name, source in config.sources.items():
+        if is_read_from(config, source, target / f"events.{kind}"):
+            raise ConfigError(
+                f"--out: the files in {out} are read as exports of sources.{name}.",
+                fix="name a folder that is nothing else",
+            )
 
 
 def export_snapshot(current: Path, kind: str, out: Path, unit: str = "journeys") -> list[Path]:

@@ -98,6 +98,15 @@ def _no_events(context: RunContext, refusing_us: int) -> SourceError:
             fix="give a later --cutoff or a longer `retention:`, or where a wrong time was corrected: journey-mining run "
             "--rebuild; see what is read with: journey-mining check",
         )
+    earliest = context.warehouse.value(
+        "select strftime(make_timestamp(min(occurred_us)), '%Y-%m-%d %H:%M') from staged_events"
+    )
+    if earliest is not None:
+        return SourceError(
+            f"There is no event {upto}; nothing was published.",
+            found=f"the earliest event is of {earliest} UTC",
+            fix="give a later --cutoff, or none",
+        )
     return SourceError(
         f"There is no event {upto}; nothing was published.",
         found="; ".join(found) or "files without records",

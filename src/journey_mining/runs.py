@@ -216,7 +216,9 @@ def _carry_over(context: RunContext, inherited: Inheritance) -> None:
         return
     if context.requests:
         raise ConfigError(
-            "Nothing that the configuration describes is published yet, so that nobody can be looked up.",
+            "Nothing is published yet, so that nobody can be looked up."
+            if name is None
+            else "The configuration has changed so that every file is read again, and nobody can be looked up before.",
             fix="publish first: journey-mining run; then forget",
         )
     if name and context.home.store_of(name).is_file():

@@ -277,6 +277,28 @@ def test_a_request_names_somebody(config: Path, tmp_path: Path) -> None:
     assert (nothing.exit_code, "publish first" in nothing.output) == (2, True)
 
 
+def test_requests_that_cannot_be_read_are_told_with_their_place(config: Path, tmp_path: Path) -> None:
+    """A file that is not there, a folder, and a row without a value, after empty lines."""
+    rows = tmp_path / "rows.csv"
+    rows.write_text("kind,value\nemail,a@b.example\n\n\nemail,\n", encoding="utf-8")
+    for file, told in (
+        (tmp_path / "no.csv", "No such file"),
+        (tmp_path, "Is a directory"),
+        (rows, "rows.csv:5: a request lacks its kind or its value"),
+    ):
+        done = CliRunner().invoke(main, ["forget", "--config", str(config), "--file", str(file)])
+        assert (done.exit_code, told in done.output) == (2, True), done.output
+
+
+def test_nobody_is_forgotten_while_everything_must_be_read_again(config: Path) -> None:
+    """The message says why nobody can be looked up, and what to do."""
+    config.write_text(CONFIG + "retention: 36000 days\n", encoding="utf-8")
+    done = CliRunner().invoke(main, ["forget", "--config", str(config), "--email", "anna@canary.example"])
+    assert done.exit_code == 2
+    assert "The configuration has changed" in done.output
+    assert "publish first" in done.output
+
+
 def test_what_is_no_event_of_an_erased_person_counts_as_before(config: Path) -> None:
     """Its bytes go; its line, and what is read again or grows, count as they did when the person was erased."""
     rows = [*CRM, "c4,,anna@canary.example,,2026-03-04T09:00:00,call,,,,"]

@@ -128,9 +128,17 @@ def test_an_unknown_column_is_named_with_its_place(tmp_path: Path) -> None:
     assert "event_name" in text
 
 
+@pytest.mark.parametrize("predicate", ["regexp_matches(event_name, '(')", "event_name > 5"])
+def test_a_condition_that_cannot_be_asked_is_told_before_a_run(tmp_path: Path, predicate: str) -> None:
+    """With its place and its cause."""
+    with pytest.raises(ConfigError, match=r"journey\.yaml:5:12: the rule 'x' cannot be evaluated") as caught:
+        check_rules(load_config(written(tmp_path, predicate)))
+    assert "found:" in str(caught.value)
+
+
 def test_a_pattern_that_is_no_pattern_is_the_users_to_mend(lab: Lab) -> None:
     """A broken regular expression is a mistake in journey.yaml, not a failure of a model."""
-    with pytest.raises(ConfigError, match="cannot be evaluated"):
+    with pytest.raises(ConfigError, match="the rule 'x' cannot be evaluated"):
         lab.classify(
             """
         at    | customer | event

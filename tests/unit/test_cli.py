@@ -248,6 +248,25 @@ def test_run_as_json_is_for_scripts(shop: Path) -> None:
     assert found["steps"]["read exports"]["events"] == 2
 
 
+def test_an_export_goes_where_nothing_else_is(tmp_path: Path) -> None:
+    """Neither into what is published nor where the next run would read it; beside them it may."""
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "log.csv").write_text(LOG, encoding="utf-8")
+    for path, refused in (
+        ("shop/", ["shop", "shop/inner", "journeys/current", "journeys"]),
+        ("shop/*.csv", ["shop", "journeys/snapshots"]),
+        ("shop/**/*", ["shop/inner"]),
+    ):
+        config = tmp_path / "journey.yaml"
+        config.write_text(f"sources: {{shop: {{system: table, path: {path}}}}}\n", encoding="utf-8")
+        assert call("run", "--config", config).exit_code == 0
+        for out in refused:
+            done = call("export", "csv", "--config", config, "--out", tmp_path / out)
+            assert (done.exit_code, "name a folder that is nothing else" in done.stderr) == (2, True), out
+        assert call("export", "csv", "--config", config, "--out", tmp_path / "copies").exit_code == 0
+    assert sorted(path.name for path in (tmp_path / "shop").iterdir()) == ["log.csv"]
+
+
 @pytest.mark.parametrize("command", ["status", "report", "sql", "explain", "export"])
 def test_nothing_is_published_yet(shop: Path, command: str) -> None:
     """The message says how to publish."""

@@ -121,6 +121,15 @@ def test_odd_names_are_names(tmp_path: Path, form: str) -> None:
     assert counted(config) == {f"in/{name}": (1, 0) for name in sorted(names)}
 
 
+def test_what_is_not_finished_is_left_out(tmp_path: Path) -> None:
+    """What a copy in progress and an editor leave beside the exports; a file that is named is read, whatever its name."""
+    config = configure(tmp_path)
+    for name in ("a.csv", "a.csv~", "b.csv.part", ".b.csv.x7", "c.TMP", "partial.csv"):
+        (tmp_path / "in" / name).write_text(LOG.replace("anna", name))
+    assert list(counted(config)) == ["in/a.csv", "in/partial.csv"]
+    assert counted(configure(tmp_path, "in/c.TMP"))["in/c.TMP"] == (1, 0)
+
+
 @pytest.mark.parametrize("name", [b"new\nline.csv", b"tab\t.csv", b"latin-\xe9.csv", b"bell\x07.csv"])
 def test_names_that_cannot_be_shown_are_refused(tmp_path: Path, name: bytes) -> None:
     """They would break the lines of logs and tables."""

@@ -16,19 +16,23 @@ from journey_mining.errors import ConfigError, JourneyMiningError, SourceError
 
 _FILE_SYSTEMS_OWN = "lost+found"
 """A folder at the root of a disk that only the administrator may read, and that holds no exports."""
+_UNFINISHED = re.compile(r"(~|\.part|\.partial|\.tmp|\.crdownload|\.swp)$", re.IGNORECASE)
+"""Ends of names that programs give to what they still write, and to what they keep of an older version."""
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 _UNSHOWABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def find_paths(config: Config, name: str, source: Source) -> list[Path]:
-    """The files that `path:` names, sorted; hidden ones and the home folder are left out.
+    """The files that `path:` names, sorted; hidden and unfinished ones, unless it names them themselves, and the home folder
+    are left out.
 
     Raises JourneyMiningError naming a file or folder that cannot be read: what lies there would count as vanished.
     """
     home = config.home_dir
     try:
-        found = [path for path in _search(config, source) if not path.name.startswith(".")]
+        named = config.path.parent / source.path
+        found = [path for path in _search(config, source) if path == named or not _is_set_aside(path)]
         folders: dict[Path, Path] = {}
         return sorted(
             path for path in found if _is(path, stat.S_ISREG) and home not in _resolve(path, folders).parents
@@ -39,6 +43,10 @@ def find_paths(config: Config, name: str, source: Source) -> list[Path]:
             f"{where}: sources.{name}: {error.filename} cannot be read: {error.strerror}.",
             fix="give this user read access to it, or name other files in `path:`",
         ) from error
+
+
+def _is_set_aside(path: Path) -> bool:
+    return path.name.startswith(".") or _UNFINISHED.search(path.name) is not None
 
 
 def require_apart(config: Config, name: str, source: Source) -> None:
@@ -143,6 +151,15 @@ def require_contained(config: Config, name: str, source: Source, found: list[Pat
                 expected=f"files below {root}",
                 fix="replace the link by the file, or name the folder that it leads to in `path:`",
             )
+
+
+def is_read_from(config: Config, source: Source, path: Path) -> bool:
+    """Whether the source would read a file at `path`, which need not be there."""
+    base = config.path.parent.resolve()
+    named = base / source.path
+    if named.is_dir() or "**" in source.path:
+        return _folder(named).resolve() in path.resolve().parents
+    return glob.has_magic(source.path) and path.resolve().match(str(named))
 
 
 def _folder(named: Path) -> Path:
