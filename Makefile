@@ -17,7 +17,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
 BIN := .venv/bin/
-PIP_INSTALL := $(BIN)python -m pip install -qq -c constraints.txt
+PIP_INSTALL := $(BIN)python -m pip install -qq --no-compile -c constraints.txt
 SAMPLE := data/sample/journey.yaml
 MARKERS ?= not slow
 PYTEST_ARGS ?=

@@ -118,19 +118,18 @@ def test_vanished_files_without_an_event_of_their_own_stay_too(shop: Path, chang
     assert ask(shop, "select count(*) from events") == [(6,)]
 
 
-@pytest.mark.parametrize("rebuild", [False, True])
-def test_a_file_that_is_moved_is_the_same_file(shop: Path, rebuild: bool) -> None:
+def test_a_file_that_is_moved_is_the_same_file(shop: Path) -> None:
     """Its line has the new name, nobody misses the old one, and a correction of it replaces what it said."""
     folder = shop.parent / "shop"
     (folder / "a.csv").rename(folder / "z.csv")
-    context = run_all(shop, rebuild=rebuild)
+    context = run_all(shop)
     assert context.summary["steps"]["read exports"]["files_vanished"] == 0
     told = "select path, f.status, count(*) from events inner join source_files as f using (file_id) group by all order by all"
     assert ask(shop, told) == [("shop/b.csv", "read", 3), ("shop/z.csv", "read", 3)]
     assert ask(shop, "select count(*) from source_files") == [(2,)]
     assert "files_stay" not in warnings(shop)
     (folder / "z.csv").write_text(HEAD + "anna,2026-03-04T09:00:00Z,order\n", encoding="utf-8")
-    run_all(shop, rebuild=rebuild)
+    run_all(shop)
     assert ask(shop, told) == [("shop/b.csv", "read", 3), ("shop/z.csv", "read", 1)]
 
 

@@ -119,6 +119,7 @@ def funnel_of(left: list[tuple[int, int]], reached: int) -> list[dict[str, Any]]
 
 
 @given(left=stages, reached=st.one_of(st.integers(0, 8), st.integers(0, 300)), least=st.integers(2, 6))
+@example(left=[(0, 1)], reached=2, least=2)
 @example(left=[(3, 0), (20, 20)], reached=80, least=5)
 @example(left=[(4, 4), (20, 20)], reached=80, least=5)
 def test_no_small_cell_of_a_funnel_follows_from_the_others(

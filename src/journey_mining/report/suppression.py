@@ -12,6 +12,8 @@ from journey_mining.mining.subtraction import Link, find_detour, find_forced
 from journey_mining.report.query import Row
 
 Count = int | str | None
+_LEAST_BOUND = 2
+"""Below it, and above zero, there is one whole number."""
 
 
 def is_small(count: float | None, min_cell: int) -> bool:
@@ -24,12 +26,14 @@ def is_small(count: float | None, min_cell: int) -> bool:
 
 
 def mask_count(count: int | None, min_cell: int) -> Count:
-    """The count, or "< 5" where it is small.
+    """The count, or "< 5" where it is small; None for the only small one, since "< 2" is 1.
 
-    >>> mask_count(3, 5), mask_count(12, 5)
-    ('< 5', 12)
+    >>> mask_count(3, 5), mask_count(12, 5), mask_count(1, 2)
+    ('< 5', 12, None)
     """
-    return f"< {min_cell}" if is_small(count, min_cell) else count
+    if not is_small(count, min_cell):
+        return count
+    return f"< {min_cell}" if min_cell > _LEAST_BOUND else None
 
 
 def find_masked_parts(parts: Mapping[str, int], min_cell: int) -> set[str]:
