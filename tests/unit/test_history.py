@@ -133,6 +133,25 @@ def test_a_file_that_is_moved_is_the_same_file(shop: Path) -> None:
     assert ask(shop, told) == [("shop/b.csv", "read", 3), ("shop/z.csv", "read", 1)]
 
 
+def test_bytes_that_are_read_otherwise_under_another_name_are_no_move(tmp_path: Path) -> None:
+    """JSON in a file that is called CSV tells nothing, so that what told its events stays."""
+    (tmp_path / "shop").mkdir()
+    lines = '{"customer_id": "anna", "occurred_at": "2026-03-01T09:00:00Z", "touchpoint": "page"}\n'
+    (tmp_path / "shop" / "a.jsonl").write_text(lines, encoding="utf-8")
+    (tmp_path / "shop" / "b.csv").write_text(HEAD + "ben,2026-03-01T09:00:00Z,page\n", encoding="utf-8")
+    config = tmp_path / "journey.yaml"
+    config.write_text("sources: {shop: {system: table, path: shop/}}\n", encoding="utf-8")
+    run_all(config)
+    (tmp_path / "shop" / "a.jsonl").rename(tmp_path / "shop" / "a.csv")
+    run_all(config)
+    query = "select path, status, event_count from source_files order by path"
+    assert ask(config, query) == [
+        ("shop/a.csv", "unrecognised", 0),
+        ("shop/a.jsonl", "vanished", 1),
+        ("shop/b.csv", "read", 1),
+    ]
+
+
 def test_a_vanished_file_that_comes_back_under_another_name_is_that_one(shop: Path) -> None:
     """Also nights later."""
     (shop.parent / "shop" / "a.csv").rename(shop.parent / "a.csv")

@@ -156,10 +156,10 @@ def require_contained(config: Config, name: str, source: Source, found: list[Pat
 def is_read_from(config: Config, source: Source, path: Path) -> bool:
     """Whether the source would read a file at `path`, which need not be there."""
     base = config.path.parent.resolve()
-    named = base / source.path
-    if named.is_dir() or "**" in source.path:
-        return _folder(named).resolve() in path.resolve().parents
-    return glob.has_magic(source.path) and path.resolve().match(str(named))
+    if (base / source.path).is_dir() or "**" in source.path:
+        return _folder(base / source.path).resolve() in path.resolve().parents
+    pattern = Path(glob.escape(str(base)), source.path)
+    return glob.has_magic(source.path) and path.resolve().match(str(pattern))
 
 
 def _folder(named: Path) -> Path:

@@ -90,6 +90,11 @@ class Plan:
             self._looks[path] = _Look(shape, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
         return self._looks[path]
 
+    def way_of(self, path: Path, connection: Connection) -> tuple[str | None, str]:
+        """The table that a file to read holds, and its format."""
+        shape = self._look_at(path, connection).shape
+        return shape.table, shape.format
+
     def tables(self, connection: Connection) -> set[str]:
         """The tables that the files to read hold."""
         return {table for file in self.fresh if (table := self._look_at(file.path, connection).shape.table)}
@@ -140,7 +145,7 @@ def _compare(
     gone = [row for path, row in known.items() if path not in present]
     left = {str(row["table_name"]) for row in (*changed, *(r for r in gone if r["status"] != "vanished"))}
     joined = _find_joined(warehouse.connection, plan, found, known, left)
-    moved = _find_moved(plan, found, known, gone)
+    moved = _find_moved(warehouse.connection, plan, found, known, gone)
     vanished = [row for row in gone if row["status"] not in HOLDING_NOTHING and row not in moved]
     plan.leaving = [int(row["file_no"]) for row in (*changed, *joined, *moved)]
     plan.leaving += [int(row["file_no"]) for row in gone if row["status"] in HOLDING_NOTHING]
@@ -153,21 +158,29 @@ def _compare(
 
 
 def _find_moved(
-    plan: Plan, found: list[FoundFile], known: dict[str, dict[str, Any]], gone: list[dict[str, Any]]
+    connection: Connection,
+    plan: Plan,
+    found: list[FoundFile],
+    known: dict[str, dict[str, Any]],
+    gone: list[dict[str, Any]],
 ) -> list[dict[str, Any]]:
-    """Of the files that are gone, those whose bytes a file of the source has under another name.
+    """Of the files that are gone, those whose bytes a file of the source has under another name, read in the same way.
 
     What is read there tells all that they told; they would otherwise outlive a correction of it.
     """
     lost = [row for row in gone if row["status"] not in HOLDING_NOTHING]
     sizes = {row["byte_count"] for row in lost}
     fresh = {file.relative for file in plan.fresh}
-    there = {
-        checksum(file.path) if file.relative in fresh else known[file.relative]["sha256"]
-        for file in found
-        if file.path.stat().st_size in sizes
-    }
-    return [row for row in lost if row["sha256"] in there]
+    there = set()
+    for file in found:
+        if file.path.stat().st_size not in sizes:
+            continue
+        if file.relative in fresh:
+            there.add((checksum(file.path), *plan.way_of(file.path, connection)))
+        else:
+            row = known[file.relative]
+            there.add((row["sha256"], row["table_name"], row["format"]))
+    return [row for row in lost if (row["sha256"], row["table_name"], row["format"]) in there]
 
 
 def _find_joined(
