@@ -15,7 +15,7 @@ compared as (
         b.record_count as record_count_before,
         f.record_count,
         case
-            when f.path is null or f.status = 'vanished' then case when t.sha256 is null then 'vanished' end
+            when f.status = 'vanished' or (f.path is null and t.sha256 is null) then 'vanished'
             when f.record_count < b.record_count then 'shrank'
             when f.sha256 <> b.sha256 then 'rewritten'
         end as fate

@@ -150,6 +150,7 @@ def test_bytes_that_are_read_otherwise_under_another_name_are_no_move(tmp_path: 
         ("shop/a.jsonl", "vanished", 1),
         ("shop/b.csv", "read", 1),
     ]
+    assert "path=shop/a.jsonl, fate=vanished" in warnings(config)["files_stay"]
 
 
 def test_a_vanished_file_that_comes_back_under_another_name_is_that_one(shop: Path) -> None:
