@@ -1,6 +1,7 @@
 # make run    the sample company, from its exports to a published report; the last line is the report's path
 # make test   the tests, without those marked slow        (MARKERS="…" chooses others, JOBS=1 runs one at a time)
 # make check  format, lint, types, SQL, import layers, then the tests: what CI runs
+# make deep   the tests marked slow, and twenty times as many examples of each property  (EXAMPLES=… times, hours)
 # make bench  the budgets of the design, measured as ratios
 # make clean  removes builds, caches and the sample's snapshots; .venv stays
 #
@@ -8,7 +9,7 @@
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := run
-.PHONY: run test check lint lint-format lint-rules lint-types lint-sql lint-layers format bench clean install install-dev
+.PHONY: run test deep check lint lint-format lint-rules lint-types lint-sql lint-layers format bench clean install install-dev
 
 # Nothing phones home, and pip says only what went wrong.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -22,12 +23,16 @@ SAMPLE := data/sample/journey.yaml
 MARKERS ?= not slow
 PYTEST_ARGS ?=
 JOBS ?= auto
+EXAMPLES ?= 20
 
 run: .venv/.runtime
 	@$(BIN)python pipelines/nightly.py --config $(SAMPLE)
 
 test: .venv/.dev
 	@$(BIN)python -m pytest -m "$(MARKERS)" -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
+
+deep: .venv/.dev
+	@JOURNEY_MINING_EXAMPLES=$(EXAMPLES) $(BIN)python -m pytest -m "slow or hypothesis" -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
 check: lint test
 

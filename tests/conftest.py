@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from depth import TIMES
 from worlds import Lab
 
 settings.register_profile(
     "journeys",
-    max_examples=25,
+    max_examples=15 * TIMES,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],

@@ -14,7 +14,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -176,9 +176,12 @@ def _tell(config: Config, notify: Notify, outcome: Outcome) -> None:
         return
     try:
         program.communicate(text, timeout=notify.timeout.total_seconds())
-    except subprocess.TimeoutExpired:
-        os.killpg(program.pid, signal.SIGKILL)
+    except BaseException as error:  # a signal that ends the run ends the program too
+        with suppress(ProcessLookupError):
+            os.killpg(program.pid, signal.SIGKILL)
         program.wait()
+        if not isinstance(error, subprocess.TimeoutExpired):
+            raise
         _LOG.warning("notify: '%s' took too long and was killed.", notify.command[0])
         return
     if program.returncode != 0:

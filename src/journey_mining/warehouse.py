@@ -94,10 +94,10 @@ class Warehouse:
         bound = {name: parameters[name] for name in model.parameters}
         try:
             kind = "temporary table" if model.kept == "batch" else "table"
-            self.execute(f"create or replace {kind} {target} as\n{model.sql}", bound)
-            if model.kept != "batch":
+            rows = int(self.value(f"create or replace {kind} {target} as\n{model.sql}", bound))
+            if model.kept in ("published", "private"):  # the others are gone when the run ends
                 self.comment(model)
-            return int(self.value(f"select count(*) from {target}"))
+            return rows
         except BLAMELESS:
             raise
         except duckdb.Error as error:

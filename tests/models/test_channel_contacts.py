@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from depth import examples
 from journey_mining.analysis.credit import write_credit
 from journey_mining.analysis.log import EventLog
 from worlds import Lab
@@ -60,7 +61,7 @@ def test_a_channel_counts_once_a_session(lab: Lab) -> None:
     )
 
 
-@settings(max_examples=12)
+@examples(8)
 @given(st.lists(EVENT, min_size=1, max_size=20))
 def test_the_contacts_are_those_that_other_columns_would_have(
     lab: Lab, events: list[tuple[int, str, str, str, str]]

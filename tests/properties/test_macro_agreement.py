@@ -8,10 +8,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import journey_mining as jm
+from depth import examples
 from journey_mining.errors import QueryError
 from journey_mining.mining.statistics import newcombe_difference
 
@@ -69,7 +70,7 @@ def ask_funnel(log: Any, steps: list[str], window: int | None, unit: str, rest: 
     return found
 
 
-@settings(max_examples=8)
+@examples(5)
 @given(LOG, EXPIRY, STEPS, WINDOW, UNIT)
 def test_funnel(customers: Customers, expiry: str, steps: list[str], window: int | None, unit: str) -> None:
     """Counts, open units, rates and times of every step; a name may occur twice, or be a background event."""
@@ -77,7 +78,7 @@ def test_funnel(customers: Customers, expiry: str, steps: list[str], window: int
         assert_same(ask_funnel(log, steps, window, unit), log.funnel(steps, window=window, unit=unit))
 
 
-@settings(max_examples=14)
+@examples(9)
 @given(
     LOG,
     EXPIRY,
@@ -107,7 +108,7 @@ def test_funnel_with_options(
         assert_same(ask_funnel(log, steps, window, unit, rest), expected)
 
 
-@settings(max_examples=8)
+@examples(5)
 @given(LOG, EXPIRY, st.sampled_from([["see", "buy"], ["buy"], ["buy", "see", "buy"]]))
 def test_funnel_of_stages(customers: Customers, expiry: str, steps: list[str]) -> None:
     """Steps may name stages."""
@@ -117,7 +118,7 @@ def test_funnel_of_stages(customers: Customers, expiry: str, steps: list[str]) -
         assert_same(found, expected)
 
 
-@settings(max_examples=8)
+@examples(5)
 @given(
     LOG,
     st.sampled_from(["hour", "day", "week", "month"]),
@@ -157,7 +158,7 @@ def places(steps: list[tuple[str, bool]], name: str, occurrence: str) -> list[in
     return found if occurrence == "all" else found[:1] if occurrence == "first" else found[-1:]
 
 
-@settings(max_examples=8)
+@examples(5)
 @given(LOG, EXPIRY, st.sampled_from(NAMES), st.integers(1, 4), OCCURRENCE)
 def test_paths(customers: Customers, expiry: str, name: str, n: int, occurrence: str) -> None:
     """Paths after and before a touchpoint equal a walk over every journey's steps, borders included."""
@@ -176,7 +177,7 @@ def test_paths(customers: Customers, expiry: str, name: str, n: int, occurrence:
             assert found["share"].sum() == pytest.approx(1)
 
 
-@settings(max_examples=8)
+@examples(5)
 @given(LOG, EXPIRY, st.sampled_from(NAMES), OCCURRENCE)
 def test_a_path_of_one_step_is_the_next_step(
     customers: Customers, expiry: str, name: str, occurrence: str
@@ -191,7 +192,7 @@ def test_a_path_of_one_step_is_the_next_step(
         assert_same(found, log.previous_steps(name, unit="journeys", occurrence=occurrence))
 
 
-@settings(max_examples=8)
+@examples(5)
 @given(LOG, st.sampled_from(NAMES))
 def test_conversion_after_a_path(customers: Customers, name: str) -> None:
     """Converted are matured journeys that reach the goal after the touchpoint."""
@@ -207,7 +208,7 @@ def test_conversion_after_a_path(customers: Customers, name: str) -> None:
         assert (found["matured_count"].sum(), found["converted_count"].sum()) == (matured, converted)
 
 
-@settings(max_examples=8)
+@examples(5)
 @given(
     LOG,
     st.sampled_from(

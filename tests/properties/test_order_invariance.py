@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from depth import examples
 from worlds import Lab
 
 CONFIG = """\
@@ -89,7 +90,7 @@ def rebuilt(lab: Lab, folder: Path, rows: list[tuple[str, str]]) -> dict[str, li
     return content(lab.deliver(write(folder, {name: found for name, found in whole.items() if found})))
 
 
-@settings(max_examples=4)
+@examples(3)
 @given(rows=logs(), data=st.data())
 def test_split_order_and_repetition_change_nothing(
     shared_lab: Lab,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import reference
+from depth import examples
 from reference import Event, Rules
 from worlds import DAY_US, MINUTE_US, Lab, event_id, hash_of
 
@@ -92,7 +93,7 @@ def as_events(rows: list[dict[str, Any]], names: list[str], cutoff: int) -> list
     ]  # fmt: skip
 
 
-@settings(max_examples=16)
+@examples(10)
 @given(drawn=EVENTS, chosen=SETTINGS)
 def test_sql_equals_the_reference(
     shared_lab: Lab, drawn: list[dict[str, Any]], chosen: dict[str, Any]

@@ -22,6 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from depth import examples
 from journey_mining.analysis.passages import write_cells
 from journey_mining.erasure import ErasureRequest
 from journey_mining.errors import AuditError
@@ -242,7 +243,7 @@ def machine(
 def test_renewing_gives_what_computing_everything_gives(machine: Callable[[], Nights]) -> None:
     """Late events, merged and parted identities, corrected, growing, shrinking and vanished files, changed rules."""
     run_state_machine_as_test(
-        machine, settings=settings(max_examples=8, stateful_step_count=12, derandomize=True)
+        machine, settings=settings(max_examples=5, stateful_step_count=12, derandomize=True)
     )
 
 
@@ -345,7 +346,7 @@ SHARED = [("ben,k3,", 0, KINDS[0]), ("cleo,k3,", 1, KINDS[0])]
 LATER = ([(",k4,", 0, KINDS[0])], None)
 
 
-@settings(max_examples=2, derandomize=True)
+@examples(1)
 @given(told_nights, st.booleans())
 @example([(SHARED, None), (LATER[0], ("user_id", "ben"))], False)
 @example([(SHARED[:1], None), (SHARED[1:], None), LATER, LATER], True)

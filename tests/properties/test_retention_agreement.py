@@ -10,10 +10,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import journey_mining as jm
+from depth import examples
 
 BASES = [
     datetime(1969, 12, 20, tzinfo=UTC),
@@ -143,7 +144,7 @@ OPTIONS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60)
+@examples(25)
 @given(LOG, OPTIONS, st.sampled_from(BASES), st.sampled_from([30, 120]), st.integers(0, 8))
 def test_retention_equals_plain_counting(
     drawn: list[list[tuple[int, str, str | None]]],

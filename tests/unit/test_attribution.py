@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from depth import examples
 from journey_mining.errors import MiningError
 from journey_mining.mining.attribution import (
     METHODS,
@@ -120,7 +121,7 @@ def test_repeats_may_collapse() -> None:
 
 
 @given(worlds, st.integers(1, 3))
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_sums_are_kept(rows: list[Any], order: int) -> None:
     """Every method but participation hands out the conversions and the value, no more and no less."""
     paths = frame(rows)
@@ -136,7 +137,7 @@ def test_sums_are_kept(rows: list[Any], order: int) -> None:
 
 
 @given(worlds, st.randoms(use_true_random=False))
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_the_order_of_rows_decides_nothing(rows: list[Any], random: Any) -> None:
     """Shares and their intervals are the same for the same paths in another order, with and without customers."""
     paths = frame(rows).assign(customer_id=[f"c{n % 3}" for n in range(len(rows))])
@@ -149,7 +150,7 @@ def test_the_order_of_rows_decides_nothing(rows: list[Any], random: Any) -> None
 
 
 @given(worlds)
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_renamed_channels_are_credited_alike(rows: list[Any]) -> None:
     """No name is special but direct."""
     names = {"Ads": "z", "Direct": "y", "Email": "x", "Social": "w"}
@@ -175,7 +176,7 @@ def removal_by_chain(paths: pd.DataFrame, channel: str | None) -> float:
 
 
 @given(worlds)
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_removal_is_the_chain_without_the_channel(rows: list[Any]) -> None:
     """The removal effect of order 1 equals the absorption probabilities of a chain rebuilt without the channel."""
     paths = frame(rows)
@@ -190,7 +191,7 @@ def test_removal_is_the_chain_without_the_channel(rows: list[Any]) -> None:
 
 
 @given(worlds, st.integers(1, 3))
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_a_channel_that_never_leads_to_a_conversion_has_no_effect(rows: list[Any], order: int) -> None:
     """A channel seen only alone and lost is credited with nothing by every model and rule."""
     paths = frame([*rows, (("Unused",), 0, 5, 0)])
@@ -260,7 +261,7 @@ def test_sampled_shapley_values_lie_within_their_error() -> None:
 
 
 @given(worlds)
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_shapley_of_conversions_is_the_value_of_its_game(rows: list[Any]) -> None:
     """Equal shares path by path are the Shapley values of "conversions of the paths within the set"."""
     paths = frame(rows)

@@ -8,10 +8,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import journey_mining as jm
+from depth import examples
 from journey_mining.errors import QueryError
 from journey_mining.mining.attribution import METHODS, AttributionRules, attribute
 from journey_mining.mining.statistics import Resampling
@@ -107,7 +108,7 @@ def reference(events: list[Any], by: str) -> pd.DataFrame:
     )
 
 
-@settings(max_examples=16)
+@examples(10)
 @given(worlds, st.sampled_from(["channel", "touchpoint"]), st.integers(1, 3))
 def test_every_model_counts_what_a_plain_walk_counts(events: list[Any], by: str, order: int) -> None:
     """Conversions, value and share of each channel, or the same reason why there is no answer."""
@@ -127,7 +128,7 @@ def test_every_model_counts_what_a_plain_walk_counts(events: list[Any], by: str,
             assert rows[column].to_dict() == pytest.approx(known[column].to_dict(), abs=1e-6), (model, column)
 
 
-@settings(max_examples=16)
+@examples(10)
 @given(worlds, st.sampled_from(["channel", "touchpoint", "stage"]))
 def test_sums_are_the_conversions_and_their_value(events: list[Any], by: str) -> None:
     """Of every model but participation, which never credits less."""

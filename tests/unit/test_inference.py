@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from test_analysis_funnel import log
 
 import journey_mining as jm
+from depth import examples
 from journey_mining.errors import MiningError, QueryError
 from journey_mining.mining.comparison import rank_features
 from journey_mining.mining.statistics import newcombe_difference
@@ -273,7 +274,7 @@ def test_escalations_without_a_phone_are_unavailable() -> None:
     ]
 
 
-@settings(max_examples=20)
+@examples(10)
 @given(st.lists(st.text("abc", max_size=6), max_size=6))
 def test_every_question_is_answered_or_refused_clearly(customers: list[str]) -> None:
     """Whatever the log: a frame, or an error of the project's own."""

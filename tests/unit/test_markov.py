@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from depth import examples
 from journey_mining.errors import MiningError
 from journey_mining.mining.markov import (
     Chain,
@@ -188,7 +189,7 @@ def test_a_chain_of_order_1_is_the_chain_of_the_transitions(paths: list[tuple[st
 
 
 @given(paths_of_touchpoints, st.integers(1, 3))
-@settings(max_examples=50)
+@examples(50)
 def test_expected_steps_are_the_mean_length_at_every_order(paths: list[tuple[str, ...]], order: int) -> None:
     """A fitted chain of any order takes as many steps from start to end as the paths did on average."""
     steps = expected_steps(build_chain_from_paths(paths, order))

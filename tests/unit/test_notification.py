@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -20,7 +21,7 @@ from journey_mining.cli import main
 from journey_mining.config import load_config
 from journey_mining.errors import AuditError, LockError, ModelError
 from journey_mining.inspection import describe_status
-from journey_mining.notification import Outcome, read_last_run
+from journey_mining.notification import Outcome, read_last_run, telling
 from journey_mining.pipeline import STEPS, run_all
 from journey_mining.publication import Home, is_locked, locked
 from journey_mining.runs import Step
@@ -186,6 +187,23 @@ def test_a_failing_program_changes_nothing(
     assert time.monotonic() - begun < 40
     assert [record.getMessage() for record in caplog.records] == ([warning] if warning else [])
     assert last_run(shop)["state"] == "warned"
+
+
+def test_a_signal_that_ends_the_run_ends_the_program_too(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What hangs when somebody stops the run is not left behind."""
+    configured(shop, ["sh", "-c", "echo $$ > begun; sleep 60"])
+    begun = shop.parent / "begun"
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        while not begun.exists() or not begun.read_text():
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess.Popen, "communicate", interrupted)
+    with pytest.raises(KeyboardInterrupt), telling(load_config(shop), Outcome("r1", datetime.now(UTC))):
+        pass
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(begun.read_text()), 0)
 
 
 def test_what_a_failing_program_says_of_a_failing_run(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:

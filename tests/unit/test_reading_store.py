@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from depth import examples
 from journey_mining.config import Config, Source
 from journey_mining.errors import ConfigError, SourceError
 from journey_mining.sources.keys import KEY_VARIABLE, load_pads, pads_of, phone_e164
@@ -232,7 +233,7 @@ records = st.fixed_dictionaries({
 
 
 @given(st.lists(st.lists(records, min_size=1, max_size=8), min_size=1, max_size=3))
-@settings(max_examples=25, deadline=None)
+@examples(25)
 def test_every_record_has_one_fate(
     tmp_path_factory: pytest.TempPathFactory, files: list[list[dict[str, str]]]
 ) -> None:
@@ -245,7 +246,7 @@ def test_every_record_has_one_fate(
 
 
 @given(st.permutations(range(6)), st.sets(st.integers(1, 5)))
-@settings(max_examples=15, deadline=None)
+@examples(15)
 def test_any_split_and_order_of_files_gives_the_same_events(
     tmp_path_factory: pytest.TempPathFactory, order: list[int], cuts: set[int]
 ) -> None:

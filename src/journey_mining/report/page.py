@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -172,8 +173,9 @@ def build_sections(context: Context, names: Iterable[str] = tuple(_BUILDERS)) ->
     return {name: _BUILDERS[name](context) for name in names}
 
 
+@cache
 def build_environment() -> Environment:
-    """The templates' environment: everything that comes from data is escaped."""
+    """The templates' environment, once for a process: everything that comes from data is escaped."""
     environment = Environment(
         loader=PackageLoader(__package__ or "journey_mining.report"),
         autoescape=True,
