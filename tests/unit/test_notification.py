@@ -195,7 +195,9 @@ def test_a_signal_that_ends_the_run_ends_the_program_too(shop: Path, monkeypatch
     begun = shop.parent / "begun"
 
     def interrupted(*_: Any, **__: Any) -> None:
+        until = time.monotonic() + 60
         while not begun.exists() or not begun.read_text():
+            assert time.monotonic() < until, "the program has not begun"
             time.sleep(0.01)
         raise KeyboardInterrupt
 

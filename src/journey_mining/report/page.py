@@ -54,7 +54,6 @@ class Draft:
     """What is written of the report, and what the rest needs."""
 
     context: Context
-    environment: Environment
     sections: dict[str, Markup]
     """The sections that are written, by their id."""
     islands: dict[str, Markup]
@@ -87,8 +86,8 @@ def draft_report(connection: Connection) -> Draft:
     scripts = [read_asset("report.js")]
     if any(key.startswith("data-flow") for key in islands):
         scripts.insert(0, get_plotlyjs().replace("\r\n", "\n"))
-    written = _write_sections(environment, context, sections)
-    return Draft(context, environment, written, islands, scripts, write_policy(scripts))
+    written = _write_sections(context, sections)
+    return Draft(context, written, islands, scripts, write_policy(scripts))
 
 
 def complete_draft(connection: Connection, draft: Draft) -> Draft:
@@ -98,15 +97,13 @@ def complete_draft(connection: Connection, draft: Draft) -> Draft:
         sections = build_sections(context, _LATE)
     return replace(
         draft,
-        sections=draft.sections | _write_sections(draft.environment, context, sections),
+        sections=draft.sections | _write_sections(context, sections),
         islands=draft.islands | _write_islands(sections),
     )
 
 
-def _write_sections(
-    environment: Environment, context: Context, sections: dict[str, dict[str, Any]]
-) -> dict[str, Markup]:
-    template, labels = environment.get_template("section.html.j2"), dict(SECTIONS)
+def _write_sections(context: Context, sections: dict[str, dict[str, Any]]) -> dict[str, Markup]:
+    template, labels = build_environment().get_template("section.html.j2"), dict(SECTIONS)
     return {
         name: Markup(template.render(id=name, label=labels[name], data=data, context=context))
         for name, data in sections.items()
@@ -123,15 +120,19 @@ def _write_islands(sections: dict[str, dict[str, Any]]) -> dict[str, Markup]:
 
 def write_page(draft: Draft, out_dir: Path) -> Path:
     """The path of `index.html`, written into `out_dir` (made if missing) from a complete draft."""
-    html = draft.environment.get_template("page.html.j2").render(
-        context=draft.context,
-        sections=draft.sections,
-        navigation=SECTIONS,
-        title=draft.context.settings.get("title") or "Customer journeys",
-        style=Markup(read_asset("report.css")),
-        scripts=[Markup(script) for script in draft.scripts],
-        policy=draft.policy,
-        islands=draft.islands,
+    html = (
+        build_environment()
+        .get_template("page.html.j2")
+        .render(
+            context=draft.context,
+            sections=draft.sections,
+            navigation=SECTIONS,
+            title=draft.context.settings.get("title") or "Customer journeys",
+            style=Markup(read_asset("report.css")),
+            scripts=[Markup(script) for script in draft.scripts],
+            policy=draft.policy,
+            islands=draft.islands,
+        )
     )
     out_dir.mkdir(parents=True, exist_ok=True)
     path = out_dir / "index.html"
