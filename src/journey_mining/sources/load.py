@@ -27,7 +27,15 @@ from journey_mining.sources.erased import horizon_us, list_erased
 from journey_mining.sources.keys import Pads, phone_e164
 from journey_mining.sources.presets import Preset, Table, duckdb_type
 from journey_mining.sources.shapes import Shape
-from journey_mining.warehouse import BLAMELESS, Connection, Warehouse, first_line, quoted, quoted_name
+from journey_mining.warehouse import (
+    BLAMELESS,
+    WHOLE_GROUP_ROWS,
+    Connection,
+    Warehouse,
+    first_line,
+    quoted,
+    quoted_name,
+)
 
 ITEM_COLUMNS = {
     "file_no": "INTEGER", "line": "BIGINT", "item": "INTEGER", "raw": "VARCHAR", "native_key": "VARCHAR", "is_native_id": "BOOLEAN",
@@ -45,7 +53,9 @@ ITEM_COLUMNS = {
 """Columns that a preset may give for an item; the ones it leaves out are NULL (item: 1)."""
 TEXT_FORMATS = ("csv", "jsonl", "json")
 _SHARED_ROWS = 20_000
-"""Rows of a file from which on it pays that two threads read it."""
+"""Rows of a file, and items of a batch, from which on it pays that two threads share them."""
+_SHARED_ITEMS = 4 * WHOLE_GROUP_ROWS
+"""Items of a batch from which on they are in so many row groups that threads share them by themselves."""
 PREPARED = ("staged_items", "identifier_lists", "read_bad_records")
 """Temporary tables of a batch that was read and is not yet stored."""
 STORED = {
@@ -117,7 +127,8 @@ def load_batch(warehouse: Warehouse, batch: Batch, config: Config, pads: Pads) -
 
 def prepare_batch(warehouse: Warehouse, batch: Batch, config: Config, pads: Pads) -> None:
     """Read the files of a batch into the temporary tables PREPARED; writes nothing else."""
-    with _in_any_order(warehouse, batch), _relations(warehouse, batch) as readers:
+    middle = _find_middle(warehouse, batch)
+    with _in_any_order(warehouse, middle is not None), _relations(warehouse, batch, middle) as readers:
         try:
             _read_items(warehouse, batch)
         except BLAMELESS:
@@ -130,6 +141,14 @@ def prepare_batch(warehouse: Warehouse, batch: Batch, config: Config, pads: Pads
         for reader in readers:
             _take_counts(batch.files, reader)
     _count_items(warehouse, batch)
+    is_shared = _SHARED_ROWS <= sum(file.item_count for file in batch.files) < _SHARED_ITEMS
+    _show_items(warehouse, is_shared)
+    with _in_any_order(warehouse, is_shared):
+        _stage_items(warehouse, batch, config, pads)
+
+
+def _stage_items(warehouse: Warehouse, batch: Batch, config: Config, pads: Pads) -> None:
+    """Build PREPARED from temp.read_items, which is dropped then."""
     _register_bad_records(warehouse, batch)
     parameters = {
         "source": batch.name,
@@ -148,7 +167,8 @@ def prepare_batch(warehouse: Warehouse, batch: Batch, config: Config, pads: Pads
         warehouse.build(find_models("staging")[name], parameters)
     _require_zone(warehouse, batch)
     _count_refused(warehouse, batch)
-    for name in sorted({"read_items", "erased_lists", *preparing} - set(PREPARED)):
+    warehouse.execute("drop view temp.main.read_items")
+    for name in sorted({"all_items", "erased_lists", *preparing} - set(PREPARED)):
         warehouse.execute(f"drop table temp.main.{name}")
 
 
@@ -170,7 +190,7 @@ def _take_counts(files: list[LoadedFile], reader: RecordReader) -> None:
 
 
 @contextmanager
-def _relations(warehouse: Warehouse, batch: Batch) -> Iterator[list[RecordReader]]:
+def _relations(warehouse: Warehouse, batch: Batch, middle: int | None) -> Iterator[list[RecordReader]]:
     """The relations read_<table> that the preset's select reads, while the context lasts.
 
     A stream can be read once: lookups and tables that the select names more than once are kept as tables.
@@ -187,7 +207,7 @@ def _relations(warehouse: Warehouse, batch: Batch) -> Iterator[list[RecordReader
             warehouse.connection.register(streams[-1], chain_batches(chosen))
             readers += chosen
             parts.append(_text_select(streams[-1], table, kind, batch))
-        parts += _parquet_selects(warehouse, batch, name, table)
+        parts += _parquet_selects(batch, name, table, middle)
         kinds[name] = "view" if name in batch.preset.streamed_tables else "table"
         query = refuse_records(" union all ".join(parts or [_empty_select(table)]), table, rules.get(name))
         warehouse.execute(f"create or replace temp {kinds[name]} read_{name} as {query}")
@@ -250,7 +270,7 @@ def _from_text(name: str, declared: Any) -> str:
     return f'try_cast("{name}" as {declared})'
 
 
-def _parquet_selects(warehouse: Warehouse, batch: Batch, name: str, table: Table) -> list[str]:
+def _parquet_selects(batch: Batch, name: str, table: Table, middle: int | None) -> list[str]:
     """One select for all Parquet files of the same columns and types; many small relations would cost more."""
     groups: dict[str, list[LoadedFile]] = {}
     for file in _files(batch, name, "parquet"):
@@ -259,8 +279,7 @@ def _parquet_selects(warehouse: Warehouse, batch: Batch, name: str, table: Table
         groups.setdefault(found.schema.to_arrow_schema().remove_metadata().to_string(), []).append(file)
         file.sha256 = checksum(file.path)
     selects = [_parquet_select(files, table, batch.source) for files in groups.values()]
-    middle = _find_middle(warehouse, batch) if selects else None
-    if middle is None:
+    if middle is None or not selects:
         return selects
     return [f"{selects[0]} where r.file_row_number {side} {middle}" for side in ("<", ">=")]
 
@@ -279,9 +298,9 @@ def _find_middle(warehouse: Warehouse, batch: Batch) -> int | None:
 
 
 @contextmanager
-def _in_any_order(warehouse: Warehouse, batch: Batch) -> Iterator[None]:
-    """Let rows be stored as threads have read them; only then do two read their halves of a file at once."""
-    if _find_middle(warehouse, batch) is None:
+def _in_any_order(warehouse: Warehouse, applies: bool = True) -> Iterator[None]:
+    """Let rows be stored as threads have read them; only then do two read the branches of a `union all` at once."""
+    if not applies:
         yield
         return
     warehouse.execute("set preserve_insertion_order = false")
@@ -324,13 +343,13 @@ def _empty_select(table: Table) -> str:
 
 
 def _read_items(warehouse: Warehouse, batch: Batch) -> None:
-    """Run the preset's select into temp.read_items; the raw text is kept only of items that will be rejected."""
+    """Run the preset's select into temp.all_items; the raw text is kept only of items that will be rejected."""
     template = ", ".join(f'null::{kind} as "{name}"' for name, kind in ITEM_COLUMNS.items())
     chosen = ", ".join(f'"{name}"' for name in ITEM_COLUMNS if name not in ("raw", "item"))
     bound = {"timezone": batch.source.timezone, "currency": batch.source.currency}
     used = {name: value for name, value in bound.items() if f"${name}" in batch.preset.sql}
     warehouse.execute(
-        f"""create or replace temp table read_items as
+        f"""create or replace temp table all_items as
         with preset_items as (
             select {template} where false
             union all by name
@@ -357,7 +376,7 @@ def _count_items(warehouse: Warehouse, batch: Batch) -> None:
     """
     query = (
         "select abs(file_no) as file_no, count(*) as items, count(*) filter (where item = 1) as firsts, "
-        "count(*) filter (where file_no < 0) as refused from read_items group by abs(file_no)"
+        "count(*) filter (where file_no < 0) as refused from all_items group by abs(file_no)"
     )
     found = {row["file_no"]: row for row in warehouse.rows(query)}
     for file in batch.files:
@@ -371,7 +390,17 @@ def _count_items(warehouse: Warehouse, batch: Batch) -> None:
                 fix="let the preset's select give every record an item 1; it may not filter",
             )
     if any(file.refused_count for file in batch.files):
-        warehouse.execute("delete from temp.main.read_items where file_no < 0")
+        warehouse.execute("delete from temp.main.all_items where file_no < 0")
+
+
+def _show_items(warehouse: Warehouse, is_shared: bool) -> None:
+    """Let all_items be read as read_items, in two halves where two threads are to share them."""
+    sides = [""]
+    if is_shared:
+        middle = warehouse.value("select quantile_disc(line, 0.5) from temp.main.all_items")
+        sides = [f"where line <= {middle}", f"where line > {middle}"]
+    halves = " union all ".join(f"select * from temp.main.all_items {side}" for side in sides)
+    warehouse.execute(f"create or replace temp view read_items as {halves}")
 
 
 def _count_refused(warehouse: Warehouse, batch: Batch) -> None:
