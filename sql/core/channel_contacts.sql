@@ -1,6 +1,7 @@
 -- What attribution credits: one channel in one session of a journey, at its first event.
 -- grain: one row per journey_id, contact_number
 -- renewed: by customer_id
+-- settled: by contacted_at
 -- column: journey_id     the journey
 -- column: contact_number 1-based position among the journey's contacts by channel
 -- column: customer_id    its customer

@@ -17,17 +17,18 @@ with lived as (
         max(occurred_us) as last_us,
         count(*) as event_count,
         count(distinct session_id) as session_count,
-        count(distinct case when is_contact then journey_id end) as journey_count
-    from positions
+        count(distinct case when not is_background then journey_id end) as journey_count
+    from events
+    where customer_id is not null
     group by customer_id
 ),
 
 sourced as (
     select distinct
-        p.customer_id,
-        t.source
-    from positions as p
-    inner join touchpoint_signatures as t on p.signature_id = t.signature_id
+        customer_id,
+        source
+    from events
+    where customer_id is not null
 ),
 
 listed as (

@@ -1,6 +1,7 @@
 -- The steps of every journey: consecutive contacts at one touchpoint are one step.
 -- grain: one row per journey_id, step_number
 -- renewed: by customer_id
+-- settled: by started_at
 -- column: journey_id        the journey
 -- column: step_number       1-based position in the journey
 -- column: customer_id       the customer

@@ -1,6 +1,7 @@
 -- Journeys: a customer's contacts from entry to conversion, expiry or cutoff.
 -- grain: one row per journey_id
 -- renewed: by customer_id
+-- settled: by started_at
 -- column: journey_id           the event_id of its first contact
 -- column: customer_id          the customer
 -- column: started_at           first contact, UTC

@@ -1,6 +1,7 @@
 -- Sessions: maximal runs of a customer's own events with no gap over the inactivity limit.
 -- grain: one row per session_id
 -- renewed: by customer_id
+-- settled: by started_at
 -- column: session_id         the event_id of its first event
 -- column: customer_id        the customer
 -- column: journey_id         journey of its first event

@@ -12,17 +12,15 @@
 -- column: stage         stage of that touchpoint
 with scored as (
     select
-        e.event_id,
-        p.customer_id,
-        p.event_ordinal,
-        p.occurred_us,
-        e.score_kind,
-        e.score,
-        e.score_min,
-        e.score_max
-    from events as e
-    left join positions as p on e.event_id = p.event_id
-    where e.score_kind is not null
+        event_id,
+        customer_id,
+        occurred_us,
+        score_kind,
+        score,
+        score_min,
+        score_max
+    from events
+    where score_kind is not null
 ),
 
 scorers as (
@@ -32,16 +30,15 @@ scorers as (
 
 told as (
     select
-        p.event_id,
-        p.customer_id,
-        p.event_ordinal,
-        p.occurred_us,
-        t.touchpoint,
-        t.stage,
-        p.is_contact and t.score_kind is null as is_rateable
-    from positions as p
-    inner join scorers as s on p.customer_id = s.customer_id
-    inner join touchpoint_signatures as t on p.signature_id = t.signature_id
+        e.event_id,
+        e.customer_id,
+        e.event_ordinal,
+        e.occurred_us,
+        e.touchpoint,
+        e.stage,
+        not e.is_background and e.score_kind is null as is_rateable
+    from events as e
+    inner join scorers as s on e.customer_id = s.customer_id
 ),
 
 looked_back as (

@@ -6,18 +6,18 @@
 -- column: unit_id        the customer or journey
 -- column: customer_id    the customer
 -- column: stage_number   position of the stage
--- column: step_ordinal   earliest step of the customer at it in such an order
+-- column: step_place     place of that step in the customer's life: ordinal of its journey's first event, then its number (lower 32 bits)
+-- A journey's id is its first event's, whose ordinal puts the journeys of a customer in order.
 with recursive kept_steps as materialized (
     select
-        p.journey_id,
-        p.customer_id,
-        t.stage_number,
-        p.step_ordinal
-    from positions as p
-    inner join touchpoint_signatures as t on p.signature_id = t.signature_id
-    inner join journeys as j on p.journey_id = j.journey_id
-    where p.is_step_start
-        and t.stage_number is not null
+        s.journey_id,
+        s.customer_id,
+        s.stage_number,
+        e.event_ordinal * 4294967296 + s.step_number as step_place
+    from journey_steps as s
+    inner join journeys as j on s.journey_id = j.journey_id
+    inner join events as e on s.journey_id = e.event_id
+    where s.stage_number is not null
         and not j.is_flagged
 ),
 
@@ -28,14 +28,14 @@ calls as (
         unit_id,
         customer_id,
         stage_number,
-        step_ordinal
+        step_place
     from (
         select
             'journeys' as unit,
             journey_id as unit_id,
             customer_id,
             stage_number,
-            step_ordinal
+            step_place
         from kept_steps
         union all
         select
@@ -43,7 +43,7 @@ calls as (
             customer_id as unit_id,
             customer_id,
             stage_number,
-            step_ordinal
+            step_place
         from kept_steps
     ) as both_units
 ),
@@ -55,7 +55,7 @@ strict as (
         unit_id,
         customer_id,
         stage_number,
-        min(step_ordinal) as step_ordinal
+        min(step_place) as step_place
     from calls
     where stage_number = 1
     group by unit, unit_id, customer_id, stage_number
@@ -65,11 +65,11 @@ strict as (
         v.unit_id,
         v.customer_id,
         v.stage_number,
-        min(v.step_ordinal) as step_ordinal
+        min(v.step_place) as step_place
     from strict as s
     inner join calls as v
         on s.unit = v.unit and s.unit_id = v.unit_id and s.stage_number + 1 = v.stage_number
-            and s.step_ordinal < v.step_ordinal
+            and s.step_place < v.step_place
     group by v.unit, v.unit_id, v.customer_id, v.stage_number
 )
 
@@ -78,5 +78,5 @@ select
     unit_id,
     customer_id,
     stage_number,
-    step_ordinal
+    step_place
 from strict

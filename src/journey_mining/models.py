@@ -22,6 +22,7 @@ _COLUMN = re.compile(r"^-- column: (\w+) +(.+)$", re.MULTILINE)
 _KEPT = re.compile(r"^-- kept: (published|private|run|batch)$", re.MULTILINE)
 _RENEWED = re.compile(r"^-- renewed: (by \w+)$", re.MULTILINE)
 _FOLLOWS = re.compile(r"^-- follows: (\w+)$", re.MULTILINE)
+_SETTLED = re.compile(r"^-- settled: by (\w+)$", re.MULTILINE)
 _PARAMETER = re.compile(r"\$([a-z_][a-z0-9_]*)")
 _READ = re.compile(r"\b(?:from|join)\s+([a-z_][a-z0-9_]*)\b(?!\s*\()", re.IGNORECASE)
 _COMMENT = re.compile(r"--[^\n]*")
@@ -76,6 +77,10 @@ class Model:
     follows: str | None = None
     """A model of the same events: a row here changes only when its event does, or what it takes from the event's row
     there, under the same column names."""
+
+    settled_by: str | None = None
+    """The column that says when what a row tells began: it ends before the next event that begins a session and a journey
+    at once, and depends on no event after that, nor on any before the last such one."""
 
     @property
     def parameters(self) -> set[str]:
@@ -137,6 +142,7 @@ def read_model(path: Path) -> Model:
     kept = _KEPT.search(text)
     renewed = _RENEWED.search(text)
     follows = _FOLLOWS.search(text)
+    settled = _SETTLED.search(text)
     return Model(
         name=path.stem,
         layer=path.parent.name,
@@ -147,6 +153,7 @@ def read_model(path: Path) -> Model:
         kept=kept[1] if kept else "published",
         renewed=renewed[1] if renewed else None,
         follows=follows[1] if follows else None,
+        settled_by=settled[1] if settled else None,
     )
 
 

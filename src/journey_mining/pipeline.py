@@ -261,6 +261,7 @@ def derive_journeys(context: RunContext) -> Counts:
 def _derive(context: RunContext) -> Counts:
     if context.renewal is not None:
         context.renewal.subtract()
+        context.renewal.settle()
         context.renewal.narrow()
         counts = context.renewal.renew_customers("core")
         context.renewal.relocate()

@@ -8,6 +8,10 @@ rows are added. A model that says nothing is computed anew each time.
 The models are the same as in a full computation: while the customers' tables are renewed, a table that holds the
 touched part alone stands before each table that they read. Queries that the store keeps are asked of these tables too, for
 sums that are no models (kept_sums.py).
+
+Of a touched customer's life the part before what changed is settled: up to an event, before all that changed, that began both
+a session and a journey. What comes before such an event says nothing about what comes after, but how much it was. So
+sessions, journeys and steps are computed from there on, and stand beside those that are settled.
 """
 
 from __future__ import annotations
@@ -18,16 +22,17 @@ from dataclasses import dataclass, field
 import duckdb
 import pyarrow as pa
 
-from journey_mining.identity import contract_links
 from journey_mining.models import Model, find_models
 from journey_mining.sums import write_addition, write_sums
-from journey_mining.touched import TouchedTables
+from journey_mining.touched_identities import TouchedIdentities
 from journey_mining.warehouse import TOUCHED, Warehouse, qualified
 
 CUSTOMER = "by customer_id"
 SUMS = "by sums"
 MOST_TOUCHED = 0.4
 """Share of the events from which on computing everything is as quick."""
+ORDINALS = {"event_ordinal": "event_count", "contact_ordinal": "contact_count", "step_ordinal": "step_count"}
+"""Column of positions that counts in a customer's life -> column of settled_lives: how much of it is settled."""
 
 
 _OWNERLESS = f"customer_id is null and event_id in (select event_id from {TOUCHED}.ownerless_events)"
@@ -51,7 +56,7 @@ def write_derivation(warehouse: Warehouse, fingerprint: str, cutoff_us: int) -> 
 
 
 @dataclass
-class Renewal(TouchedTables):
+class Renewal(TouchedIdentities):
     """One run's renewal of the tables that the last run published."""
 
     cutoff_before_us: int
@@ -86,135 +91,12 @@ class Renewal(TouchedTables):
         bound = {"before": self.cutoff_before_us, "now": self.parameters["cutoff_us"]}
         warehouse.execute(
             """insert into temp.main.changed_events
-            select event_id, identity_key from staged_events
+            select event_id, identity_key, occurred_us from staged_events
             where occurred_us <= $now
                 and (occurred_us > $before or signature_id in (select signature_id from changed_signatures))""",
             bound,
         )
         return int(warehouse.value("select count(distinct event_id) from changed_events"))
-
-    # Identities: by key, by identifier, by component.
-
-    def renew_identities(self) -> int:
-        """Renew the identity tables and write touched_customers; returns the rounds of contraction."""
-        self._set("touched_keys", "select identity_key from changed_events where identity_key is not null")
-        self._set(
-            "touched_customers",
-            "select customer_id from identity_customers semi join touched_keys using (identity_key)",
-        )
-        self._renew_within(
-            "identity_keys", "touched_keys", staged_events="semi join touched_keys using (identity_key)"
-        )
-        # Those of touched customers that no combination names any more were erased; those of a combination that is gone
-        # may still be in others.
-        self._set(
-            "touched_identifiers",
-            """select identifier_hash from identifier_sets semi join touched_keys using (identity_key)
-            union all
-            select identifier_hash from orphaned_identifiers
-            union all
-            select identifier_hash from (select * from identities semi join touched_customers using (customer_id))
-            anti join identifier_sets using (identifier_hash)""",
-        )
-        self._renew_flags()
-        self._widen_to_components()
-        rounds = self._renew_links()
-        self._renew_owners()
-        return rounds
-
-    def _renew_flags(self) -> None:
-        """Renew identifiers and their flags; what a changed flag links or parts is touched too."""
-        self._set_keys_of("keys_seen", "touched_identifiers")
-        seen = "semi join keys_seen using (identity_key)"
-        self._renew_within("identifiers", "touched_identifiers", identifier_sets=seen)
-        self._set(
-            "flags_before",
-            "select identifier_hash from identity_flags semi join touched_identifiers using (identifier_hash)",
-        )
-        self._renew_within("identity_flags", "touched_identifiers", identifier_sets=seen)
-        self._set(
-            "flags_turned",
-            """select coalesce(b.identifier_hash, r.identifier_hash) as identifier_hash
-            from flags_before as b full outer join renewed_identity_flags as r using (identifier_hash)
-            where b.identifier_hash is null or r.identifier_hash is null""",
-        )
-        self._set_keys_of("keys_turned", "flags_turned")
-        self._set(
-            "touched_identifiers",
-            """select identifier_hash from touched_identifiers
-            union all select identifier_hash from identifier_sets semi join keys_turned using (identity_key)""",
-        )
-
-    def _widen_to_components(self) -> None:
-        """Every identifier of a component that has a touched one, as it was, is touched."""
-        self._set(
-            "parted_customers",
-            "select customer_id from identities semi join touched_identifiers using (identifier_hash)",
-        )
-        self._set(
-            "touched_identifiers",
-            """select identifier_hash from touched_identifiers
-            union all select identifier_hash from identities semi join parted_customers using (customer_id)""",
-        )
-
-    def _renew_links(self) -> int:
-        self._set(
-            "trusted_identifiers",
-            "select identifier_hash from touched_identifiers anti join identity_flags using (identifier_hash)",
-        )
-        self._set_keys_of("keys_trusted", "trusted_identifiers")
-        self._renew_within(
-            "identity_links",
-            "touched_identifiers",
-            identifier_sets="semi join keys_trusted using (identity_key)",
-        )
-        rounds = contract_links(
-            self.warehouse, "select left_hash as a, right_hash as b from renewed_identity_links"
-        )
-        self._shadow(
-            "renewed_components", "select node as identifier_hash, root as component_hash from labels"
-        )
-        self._replace_differing(
-            "store.main.identity_components",
-            "identifier_hash",
-            "touched_identifiers",
-            "renewed_components",
-            ("identifier_hash",),
-        )
-        self._drop(["renewed_components"])
-        return rounds
-
-    def _renew_owners(self) -> None:
-        """Renew which customer each identifier and each combination belongs to."""
-        touched = "semi join touched_identifiers using (identifier_hash)"
-        self._set("identities_before", f"select * from identities {touched}")
-        self._renew_within(
-            "identities", "touched_identifiers", identifiers=touched, identity_components=touched
-        )
-        self._set(
-            "moved_identifiers",
-            """select * from (
-                (select * from identities_before except select * from renewed_identities)
-                union all (select * from renewed_identities except select * from identities_before))""",
-        )
-        self._set_keys_of("keys_moved", "moved_identifiers")
-        self._set(
-            "touched_keys",
-            "select identity_key from touched_keys union all select identity_key from keys_moved",
-        )
-        keys = "semi join touched_keys using (identity_key)"
-        self._set(
-            "touched_customers",
-            f"""select customer_id from touched_customers
-            union all select customer_id from moved_identifiers
-            union all select customer_id from identity_customers {keys}""",
-        )
-        self._renew_within("identity_customers", "touched_keys", identifier_sets=keys)
-        self._set(
-            "touched_customers",
-            """select customer_id from touched_customers
-            union all select customer_id from renewed_identity_customers""",
-        )
 
     # The customers' tables.
 
@@ -295,8 +177,60 @@ class Renewal(TouchedTables):
             if name in followed or any(one.mentions(name) for one in named)
         ]
 
+    def settle(self) -> None:
+        """Write settled_lives: which part of the touched customers' lives is as it was, whatever comes after it.
+
+        It ends where a session and a journey begin at once, before all that changed, at an instant of which the customer has
+        no earlier event. Sessions of single channels may go on there.
+        """
+        self._shadow(
+            "settled_lives",
+            f"""with changed as (
+                select customer_id, min(occurred_us) as changed_us
+                from (
+                    select customer_id, occurred_us from events_before semi join changed_events using (event_id)
+                    union all
+                    select customer_id, occurred_us from changed_events
+                    inner join store.main.identity_customers using (identity_key)
+                )
+                group by customer_id
+            ),
+            begun as (
+                select e.customer_id, max(e.event_ordinal) as event_ordinal, max(e.occurred_us) as begun_us
+                from events_before as e left join changed as c on e.customer_id = c.customer_id
+                where e.event_id = e.journey_id and e.event_id = e.session_id
+                    and (c.changed_us is null or e.occurred_us < c.changed_us)
+                    and e.customer_id not in (select customer_id from unsettled_customers where customer_id is not null)
+                    and not {bool(self.parameters["by_channel"])}
+                group by e.customer_id
+            ),
+            tied as (
+                select b.customer_id
+                from begun as b inner join events_before as e on b.customer_id = e.customer_id and b.begun_us = e.occurred_us
+                where e.event_ordinal < b.event_ordinal
+            ),
+            walked as (
+                select
+                    j.customer_id,
+                    cast(sum(j.contact_count) as bigint) as contact_count,
+                    cast(sum(j.step_count) as bigint) as step_count
+                from journeys_before as j inner join begun as b on j.customer_id = b.customer_id
+                where j.started_at < make_timestamp(b.begun_us)
+                group by j.customer_id
+            )
+            select
+                b.customer_id,
+                b.begun_us,
+                make_timestamp(b.begun_us) as begun_at,
+                b.event_ordinal - 1 as event_count,
+                w.contact_count,
+                w.step_count
+            from begun as b inner join walked as w on b.customer_id = w.customer_id
+            where b.customer_id not in (select customer_id from tied)""",
+        )
+
     def narrow(self) -> None:
-        """Put the touched part before the tables that the customers' models read."""
+        """Put the touched part before the tables that the customers' models read; of events, what is not settled."""
         touched = "semi join touched_customers using (customer_id)"
         self._shadow("identity_customers", f"select * from store.main.identity_customers {touched}")
         self._shadow("identities", f"select * from store.main.identities {touched}")
@@ -304,10 +238,14 @@ class Renewal(TouchedTables):
             one for one in self._models(CUSTOMER) if "staged_events" in one.reads and one.follows is None
         ]
         columns = self._columns_of("store.main.staged_events")
-        listed = ", ".join(f'"{name}"' for name in columns if any(one.mentions(name) for one in readers))
+        listed = ", ".join(f'e."{name}"' for name in columns if any(one.mentions(name) for one in readers))
         self._shadow(
             "staged_events",
-            f"select {listed} from store.main.staged_events semi join scope_keys using (identity_key)",
+            f"""select {listed} from store.main.staged_events as e
+            inner join (
+                select identity_key, begun_us from identity_customers left join settled_lives using (customer_id)
+            ) as k on e.identity_key = k.identity_key
+            where k.begun_us is null or e.occurred_us >= k.begun_us""",
         )
 
     def renew_customers(self, layer: str) -> dict[str, int]:
@@ -318,13 +256,39 @@ class Renewal(TouchedTables):
                 continue
             if model.follows:
                 counts[model.name] = self._renew_followers(model)
-                continue
-            self._create(model.name, model.sql, model)
-            if model.kept != "run":
-                counts[model.name] = self._replace_changed(model)
+            elif model.settled_by:
+                counts[model.name] = self._renew_beside_settled(model)
+            elif model.columns.keys() >= ORDINALS.keys():
+                self._count_on(model)
+            else:
+                self._create(model.name, model.sql, model)
+                counts[model.name] = self._replace_changed(model, model.name)
         if layer == "core":
             self.have = self._answer()
         return counts
+
+    def _count_on(self, model: Model) -> None:
+        """Compute where the events stand that are not settled, counted on from those that are."""
+        counted = ", ".join(
+            f'm."{name}" + coalesce(s.{count}, 0) as "{name}"' for name, count in ORDINALS.items()
+        )
+        settled = "as m left join settled_lives as s on m.customer_id = s.customer_id"
+        self._create(model.name, model.sql, model, settled, f"m.* replace ({counted})")
+
+    def _renew_beside_settled(self, model: Model) -> int:
+        """Compute and replace the rows that are not settled; for further models they stand beside those that are."""
+        now, settled = f"{model.name}_now", f"{model.name}_settled"
+        joined = (
+            f"{TOUCHED}.{model.name}_before as b left join {TOUCHED}.settled_lives as s using (customer_id)"
+        )
+        self._create(now, model.sql, model)
+        self._shadow(settled, f"select b.* from {joined} where b.{model.settled_by} < s.begun_at")
+        self.warehouse.execute(
+            f"""create or replace view {TOUCHED}.{model.name} as
+            select * from {TOUCHED}.{now} union all by name select * from {TOUCHED}.{settled}"""
+        )
+        unsettled = f"select b.* from {joined} where s.begun_at is null or b.{model.settled_by} >= s.begun_at"
+        return self._replace_changed(model, now, f"({unsettled})")
 
     def _renew_followers(self, model: Model) -> int:
         """Compute and replace only the rows of events that changed, or that stand elsewhere in the model followed.
@@ -339,8 +303,10 @@ class Renewal(TouchedTables):
             f"""select event_id from changed_events
             union all
             select coalesce(n.event_id, b.event_id) as event_id from {followed.name} as n
-            full outer join (select * from {model.name}_before where customer_id is not null) as b
-                on n.event_id = b.event_id
+            full outer join (
+                select b.* from {model.name}_before as b left join settled_lives as s using (customer_id)
+                where b.customer_id is not null and b.event_ordinal > coalesce(s.event_count, 0)
+            ) as b on n.event_id = b.event_id
             where {differs}""",
         )
         # By rowid, so that of rows that are not followed only the ids are read.
@@ -410,7 +376,11 @@ class Renewal(TouchedTables):
             if model.kept == "run":
                 self._keep_renewed(model.name, model)
                 continue
-            self._drop([model.name])
+            if model.settled_by:
+                self.warehouse.execute(f"drop view {TOUCHED}.{model.name}")
+                self._drop((f"{model.name}_now", f"{model.name}_settled"))
+            else:
+                self._drop([model.name])
             self._keep_renewed(f"{model.name}_{'followed' if model.follows else 'changed'}", model)
 
     def _models(self, renewed: str) -> list[Model]:

@@ -103,14 +103,15 @@ class TouchedTables:
 
         self.replacing.start(f"replace {model.name}", replace)
 
-    def _replace_changed(self, model: Model) -> int:
-        """Begin to make the rows of <model>_before those of the table before the model's, which differ little.
+    def _replace_changed(self, model: Model, named: str, rows_before: str = "") -> int:
+        """Begin to make the rows of <model>_before those of the table `named`, which differ little.
 
         Only those that differ are written: <model>_changed has their keys, with whether the row was there and is there.
-        Nothing may read or change the named tables until then, as with `_replace_rows`. Returns the number of rows that are.
+        `rows_before` are those of <model>_before that are meant, all if not given. Nothing may read or change these tables
+        until then, as with `_replace_rows`. Returns the number of rows that are.
         """
-        target, now = qualified(model), f"{TOUCHED}.{model.name}"
-        before, changed = f"{now}_before", f"{now}_changed"
+        target, now = qualified(model), f"{TOUCHED}.{named}"
+        before, changed = (f"{TOUCHED}.{model.name}_{part}" for part in ("before", "changed"))
         keys = [f'"{name}"' for name in model.grain]
         first = keys[0]
         matching = " and ".join(f"b.{key} = n.{key}" for key in keys)
@@ -120,7 +121,7 @@ class TouchedTables:
         statements = (
             f"""create or replace table {changed} as
             select {listed}, b.{first} is not null as was_there, n.{first} is not null as is_there
-            from {before} as b full outer join {now} as n on {matching}
+            from {rows_before or before} as b full outer join {now} as n on {matching}
             where {differs}""",
             f"delete from {target} as t where exists (select 1 from {changed} as c where {among} and c.was_there)",
             f"""insert into {target} by name

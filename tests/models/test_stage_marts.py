@@ -257,98 +257,97 @@ def test_flagged_journeys_reach_no_stage(lab: Lab) -> None:
 # strict_stages
 
 
-def given_positions(lab: Lab, text: str, flagged: str = "none") -> None:
-    """Steps of customers; the touchpoint with signature s<n> is in stage n, s0 in none."""
-    lab.given("positions", text)
-    lab.given(
-        "touchpoint_signatures",
-        """
-    signature_id | stage_number
-    s0           |
-    s1           | 1
-    s2           | 2
-    s3           | 3
-    """,
-    )
+def given_walks(lab: Lab, text: str, flagged: str = "none") -> None:
+    """Steps of journeys, whose ids are those of their first events: these are in the order in which they are listed."""
+    lab.given("journey_steps", text)
     lab.given("journeys", "journey_id | is_flagged")
     lab.warehouse.execute(
-        "insert into journeys select distinct journey_id, journey_id = $flagged from positions",
+        "insert into journeys select distinct journey_id, journey_id = $flagged from journey_steps",
         {"flagged": flagged},
+    )
+    lab.given("events", "event_id | event_ordinal")
+    lab.warehouse.execute(
+        "insert into events select journey_id, 10 * row_number() over (order by min(rowid)) from journey_steps group by 1"
     )
 
 
 def strict(lab: Lab, unit: str, expected: str) -> None:
-    """The strict stages of one unit."""
+    """The strict stages of one unit, with the journey, by its first event's ordinal, and the step at which they were reached."""
     lab.build("strict_stages")
-    lab.expect(f"from strict_stages where unit = '{unit}'", expected, order="unit_id, stage_number")
+    lab.expect(
+        "select unit_id, stage_number, step_place // 4294967296 as journey, step_place % 4294967296 as step "
+        f"from strict_stages where unit = '{unit}'",
+        expected,
+        order="unit_id, stage_number",
+    )
 
 
 def test_stages_in_order_are_strict(lab: Lab) -> None:
     """Each stage is reached at its earliest step after the one before, not at its earliest step of all."""
-    given_positions(
+    given_walks(
         lab,
         """
-    journey_id | customer_id | signature_id | step_ordinal | is_step_start
-    a1         | anna        | s2           | 1            | yes
-    a1         | anna        | s1           | 2            | yes
-    a1         | anna        | s3           | 3            | yes
-    a1         | anna        | s2           | 4            | yes
-    a1         | anna        | s1           | 5            | yes
-    a1         | anna        | s2           | 6            | yes
-    a1         | anna        | s3           | 7            | yes
-    a1         | anna        | s3           | 8            | yes
+    journey_id | customer_id | step_number | stage_number
+    a1         | anna        | 1           | 2
+    a1         | anna        | 2           | 1
+    a1         | anna        | 3           | 3
+    a1         | anna        | 4           | 2
+    a1         | anna        | 5           | 1
+    a1         | anna        | 6           | 2
+    a1         | anna        | 7           | 3
+    a1         | anna        | 8           | 3
     """,
     )
     strict(
         lab,
         "journeys",
         """
-    unit_id | stage_number | step_ordinal
-    a1      | 1            | 2
-    a1      | 2            | 4
-    a1      | 3            | 7
+    unit_id | stage_number | journey | step
+    a1      | 1            | 10      | 2
+    a1      | 2            | 10      | 4
+    a1      | 3            | 10      | 7
     """,
     )
 
 
 def test_a_skip_ends_the_strict_order(lab: Lab) -> None:
     """Who misses a stage is strict up to the one before it; who misses the first is not strict at all."""
-    given_positions(
+    given_walks(
         lab,
         """
-    journey_id | customer_id | signature_id | step_ordinal | is_step_start
-    a1         | anna        | s1           | 1            | yes
-    a1         | anna        | s3           | 2            | yes
-    b1         | ben         | s2           | 1            | yes
-    b1         | ben         | s3           | 2            | yes
+    journey_id | customer_id | step_number | stage_number
+    a1         | anna        | 1           | 1
+    a1         | anna        | 2           | 3
+    b1         | ben         | 1           | 2
+    b1         | ben         | 2           | 3
     """,
     )
     strict(
         lab,
         "journeys",
         """
-    unit_id | stage_number | step_ordinal
-    a1      | 1            | 1
+    unit_id | stage_number | journey | step
+    a1      | 1            | 10      | 1
     """,
     )
 
 
 def test_the_wrong_order_is_not_strict(lab: Lab) -> None:
     """The second stage before the first reaches the first only."""
-    given_positions(
+    given_walks(
         lab,
         """
-    journey_id | customer_id | signature_id | step_ordinal | is_step_start
-    a1         | anna        | s2           | 1            | yes
-    a1         | anna        | s1           | 2            | yes
+    journey_id | customer_id | step_number | stage_number
+    a1         | anna        | 1           | 2
+    a1         | anna        | 2           | 1
     """,
     )
     strict(
         lab,
         "journeys",
         """
-    unit_id | stage_number | step_ordinal
-    a1      | 1            | 2
+    unit_id | stage_number | journey | step
+    a1      | 1            | 10      | 2
     """,
     )
 
@@ -377,70 +376,69 @@ def test_ties_in_time_are_ordered_as_steps_are(lab: Lab) -> None:
     )
 
 
-def test_unmapped_steps_and_repeats_are_passed_over(lab: Lab) -> None:
-    """What has no stage does not break the order, and a contact that begins no step reaches nothing."""
-    given_positions(
+def test_unmapped_steps_are_passed_over(lab: Lab) -> None:
+    """What has no stage does not break the order."""
+    given_walks(
         lab,
         """
-    journey_id | customer_id | signature_id | step_ordinal | is_step_start
-    a1         | anna        | s1           | 1            | yes
-    a1         | anna        | s0           | 2            | yes
-    a1         | anna        | s2           | 3            | yes
-    a1         | anna        | s3           | 4            | no
+    journey_id | customer_id | step_number | stage_number
+    a1         | anna        | 1           | 1
+    a1         | anna        | 2           |
+    a1         | anna        | 3           | 2
     """,
     )
     strict(
         lab,
         "journeys",
         """
-    unit_id | stage_number | step_ordinal
-    a1      | 1            | 1
-    a1      | 2            | 3
+    unit_id | stage_number | journey | step
+    a1      | 1            | 10      | 1
+    a1      | 2            | 10      | 3
     """,
     )
 
 
 def test_customers_are_strict_over_their_journeys(lab: Lab) -> None:
     """A customer may begin in one journey and go on in the next, where that journey itself is not strict."""
-    given_positions(
+    given_walks(
         lab,
         """
-    journey_id | customer_id | signature_id | step_ordinal | is_step_start
-    a1         | anna        | s1           | 1            | yes
-    a2         | anna        | s2           | 2            | yes
-    b1         | ben         | s2           | 1            | yes
-    b2         | ben         | s1           | 2            | yes
+    journey_id | customer_id | step_number | stage_number
+    a1         | anna        | 1           | 1
+    a2         | anna        | 1           | 2
+    b1         | ben         | 1           | 2
+    b2         | ben         | 1           | 1
     """,
     )
     strict(
         lab,
         "customers",
         """
-    unit_id | stage_number | step_ordinal
-    anna    | 1            | 1
-    anna    | 2            | 2
-    ben     | 1            | 2
+    unit_id | stage_number | journey | step
+    anna    | 1            | 10      | 1
+    anna    | 2            | 20      | 1
+    ben     | 1            | 40      | 1
     """,
     )
     strict(
         lab,
         "journeys",
         """
-    unit_id | stage_number | step_ordinal
-    a1      | 1            | 1
-    b2      | 1            | 2
+    unit_id | stage_number | journey | step
+    a1      | 1            | 10      | 1
+    b2      | 1            | 40      | 1
     """,
     )
 
 
 def test_flagged_journeys_are_not_strict(lab: Lab) -> None:
     """Neither the journey nor its customer reaches a stage by it."""
-    given_positions(
+    given_walks(
         lab,
         """
-    journey_id | customer_id | signature_id | step_ordinal | is_step_start
-    a1         | anna        | s1           | 1            | yes
-    a2         | anna        | s2           | 2            | yes
+    journey_id | customer_id | step_number | stage_number
+    a1         | anna        | 1           | 1
+    a2         | anna        | 1           | 2
     """,
         flagged="a2",
     )
@@ -448,13 +446,13 @@ def test_flagged_journeys_are_not_strict(lab: Lab) -> None:
         lab,
         "customers",
         """
-    unit_id | stage_number | step_ordinal
-    anna    | 1            | 1
+    unit_id | stage_number | journey | step
+    anna    | 1            | 10      | 1
     """,
     )
 
 
 def test_nobody_is_strict_without_steps(lab: Lab) -> None:
-    """No position gives no row."""
-    given_positions(lab, "journey_id | customer_id | signature_id | step_ordinal | is_step_start")
+    """No step gives no row."""
+    given_walks(lab, "journey_id | customer_id | step_number | stage_number")
     assert lab.build("strict_stages") == []

@@ -300,6 +300,124 @@ def test_a_planted_bug_is_found(
             assert nights.mine.renewed
 
 
+EARLY, MIDDLE, LATE = "2026-03-16T09:00:00Z", "2026-03-20T09:00:00Z", "2026-03-24T09:00:00Z"
+"""Moments so far from one another that each begins a session and a journey."""
+AFTER_LATE = "2026-03-24T09:10:00Z"
+PAGE, CART, SENT = KINDS[0], KINDS[1], KINDS[3]
+THREE_LIVES = [
+    (1, "gwen,k7,", EARLY, PAGE, ""), (2, "gwen,k7,", MIDDLE, PAGE, ""),
+    (3, "gwen,k7,", MIDDLE, CART, ""), (4, "gwen,k7,", LATE, PAGE, ""),
+]  # fmt: skip
+CART_LATER = (5, "gwen,k7,", AFTER_LATE, CART, "")
+
+
+def settle_what_changed(renewal: Renewal) -> None:
+    """A planted bug: what changed is not asked for."""
+    execute = renewal.warehouse.execute
+    execute("create or replace temp table put_aside as from temp.main.changed_events")
+    execute("delete from temp.main.changed_events")
+    SETTLE(renewal)
+    execute("insert into temp.main.changed_events from put_aside")
+
+
+def settle_who_moved(renewal: Renewal) -> None:
+    """A planted bug: nor are the customers whose events of before have another owner now."""
+    renewal.warehouse.execute("delete from touched.main.unsettled_customers")
+    SETTLE(renewal)
+
+
+SETTLE = Renewal.settle
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "settled", "positions", "bug"),
+    [
+        # The last of three lives, to which an event comes, is computed: 2 events of 5.
+        (THREE_LIVES, [CART_LATER], [("gwen", 3, 3, 3)], 2, None),
+        # A late one in the second: all but the first, of one event, whatever else comes.
+        (THREE_LIVES, [(5, "gwen,k7,", "2026-03-20T09:05:00Z", CART, "")], [("gwen", 1, 1, 1)], 4, settle_what_changed),
+        # One before all of it: nothing is settled.
+        (THREE_LIVES, [(5, "gwen,k7,", "2026-03-10T09:05:00Z", CART, "")], [], 5, settle_what_changed),
+        # A device that was nobody's, with a past of its own, is hers from now on.
+        (
+            [(9, ",k8,", "2026-03-19T08:00:00Z", PAGE, ""), *THREE_LIVES],
+            [(5, "gwen,k8,", AFTER_LATE, CART, "")],
+            [],
+            6,
+            settle_who_moved,
+        ),
+        # A new device has no past that could be others'.
+        (THREE_LIVES, [(5, "gwen,k9,", AFTER_LATE, CART, "")], [("gwen", 3, 3, 3)], 2, None),
+        # What stays in the background is an event and no contact, and a repeat is a contact and no step.
+        (
+            [*THREE_LIVES, (8, "gwen,k7,", "2026-03-20T09:20:00Z", SENT, ""), (6, "gwen,k7,", "2026-03-20T09:20:00Z", CART, "")],
+            [CART_LATER],
+            [("gwen", 5, 4, 3)],
+            2,
+            None,
+        ),
+        # At the instant at which the third begins, something is told before it: nothing is settled.
+        ([*THREE_LIVES[:3], (8, "gwen,k7,", LATE, SENT, "")], [CART_LATER], [], 6, None),
+        # Something comes to be told before it, at that instant: the second is not settled either.
+        (THREE_LIVES, [(5, "gwen,k7,", LATE, CART, "")], [("gwen", 1, 1, 1)], 4, None),
+    ],
+)  # fmt: skip
+def test_what_came_before_is_settled(
+    machine: Callable[[], Nights],
+    monkeypatch: pytest.MonkeyPatch,
+    first: list[tuple[int, str, str, str, str]],
+    second: list[tuple[int, str, str, str, str]],
+    settled: list[tuple[Any, ...]],
+    positions: int,
+    bug: Callable[[Renewal], None] | None,
+) -> None:
+    """Sessions, journeys and steps are computed from the last event on, before what changed, that began a life anew."""
+    for planted in (False, True) if bug is not None else (False,):
+        nights = machine()
+        nights.begin()
+        nights.config = {
+            "touchpoints": "\n  - {name: letter, background: true, when: \"event_name = 'sent'\"}"
+        }
+        nights.files["shop/0"] = [line(one) for one in first if one[2] != LATE or one[3] != PAGE]
+        nights.files["crm/0"] = [line((4, "gwen,k7,", LATE, PAGE, ""))]
+        nights.run(None)
+        nights.files["shop/1"] = [line(one) for one in second]
+        if planted:
+            monkeypatch.setattr(Renewal, "settle", bug)
+            with pytest.raises((AssertionError, AuditError)):
+                nights.run(None)
+        else:
+            nights.run(None)
+            assert nights.mine.renewed
+            lives = nights.mine.rows("from touched.main.settled_lives")
+            names = ("event_count", "contact_count", "step_count")
+            assert [("gwen", *(one[name] for name in names)) for one in lives] == settled
+            assert nights.mine.rows("select count(*) as n from touched.main.renewed_positions") == [
+                {"n": positions}
+            ]
+
+
+@pytest.mark.parametrize("by", ["[customer]", "[customer, channel]"])
+def test_sessions_of_a_channel_may_go_on_where_a_journey_begins(
+    machine: Callable[[], Nights], by: str
+) -> None:
+    """One on the web goes on after a purchase that ended a journey, and after the app began the next one."""
+    nights = machine()
+    nights.begin()
+    nights.config = {"journeys": "{expiry: 2 days, ends_on: goal}", "sessions": f"{{by: {by}}}"}
+    told = [("09:00", PAGE), ("09:05", KINDS[2]), ("09:10", CART), ("09:15", PAGE), ("09:20", PAGE)]
+    rows = [
+        line((number, "gwen,k7,", f"2026-03-20T{at}:00Z", kind, ""))
+        for number, (at, kind) in enumerate(told, 1)
+    ]
+    nights.files["shop/0"] = rows[:4]
+    nights.run(None)
+    nights.files["shop/1"] = rows[4:]
+    nights.run(None)
+    assert nights.mine.renewed
+    assert nights.mine.rows("from touched.main.settled_lives") == []
+
+
 def forget_the_old_enough(warehouse: Warehouse, *_: int) -> None:
     """A planted bug: trials of customers whom the night did not touch are never judged."""
     warehouse.execute(

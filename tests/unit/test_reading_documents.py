@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from journey_mining.config import Source
-from journey_mining.sources import load as sources_load
+from journey_mining.sources import sharing
 from journey_mining.sources.presets import load_preset
 from journey_mining.sources.shapes import find_shape
 from journey_mining.warehouse import Warehouse
@@ -136,7 +137,7 @@ def test_two_threads_read_a_file_as_one_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     """A half each of the only row group; a file of two row groups is not shared out, and says what is to be found."""
-    monkeypatch.setattr(sources_load, "_SHARED_ROWS", 2)
+    monkeypatch.setattr(sharing, "_SHARED_ROWS", 2)
     table = pa.Table.from_pylist(
         [
             visit(n, customer_id="same", occurred_at=None if n == 2 else f"2024-05-01T10:00:{n:02}Z")
@@ -158,11 +159,44 @@ def test_two_threads_read_a_file_as_one_does(
     assert found["shared"] == found["plain"]
 
 
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_two_threads_stage_the_items_of_a_batch_as_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    """Rows that are the same are told apart by their number in the whole file, not in a half of it."""
+    frame = pd.DataFrame(
+        [
+            visit(n % 3, customer_id="same", occurred_at=None if n == 2 else "2024-05-01T10:00:00Z")
+            for n in range(9)
+        ]
+    )
+    found = {}
+    for name, least in (("shared", 2), ("plain", 1000)):
+        folder = tmp_path / name
+        folder.mkdir()
+        path = folder / f"log.{suffix}"
+        path.write_text(
+            frame.to_csv(index=False) if suffix == "csv" else frame.to_json(orient="records", lines=True),
+            encoding="utf-8",
+        )
+        monkeypatch.setattr(sharing, "_SHARED_ROWS", least)
+        loaded = Loaded(folder, "table")
+        with monkeypatch.context() as patch:
+            statements = record_statements(patch)
+            loaded.read_paths([path])
+        loaded.assert_conserved()
+        assert any("all_items where line > " in sql for sql in statements) is (name == "shared")
+        assert loaded.warehouse.value("select current_setting('preserve_insertion_order')") is True
+        found[name] = (loaded.counts(), loaded.quarantine(), loaded.events())
+    assert found["shared"] == found["plain"]
+    assert len({event["event_id"] for event in found["plain"][2]}) == 8
+
+
 def test_a_file_of_one_table_of_several_is_shared_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The system's other tables have no file of which there could be a half."""
-    monkeypatch.setattr(sources_load, "_SHARED_ROWS", 2)
+    monkeypatch.setattr(sharing, "_SHARED_ROWS", 2)
     path = tmp_path / "part.parquet"
     names = load_preset("snowplow").tables["atomic"].requires
     rows = [

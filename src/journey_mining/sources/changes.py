@@ -164,10 +164,10 @@ def _delete_kinds(warehouse: Warehouse) -> None:
 
 
 def settle_changes(warehouse: Warehouse) -> None:
-    """Write temp.changed_events(event_id, identity_key), temp.relocated_events(event_id) and temp.orphaned_identifiers.
+    """Write temp.changed_events(event_id, identity_key, occurred_us), temp.relocated_events(event_id) and temp.orphaned_identifiers.
 
-    Orphaned: the identifiers of combinations that no event has any more. Changed: new, gone, or other than before, with the combinations of identifiers of then and of now. Relocated: as
-    it was, but told by another file or line.
+    Orphaned: the identifiers of combinations that no event has any more. Changed: new, gone, or other than before, with the combinations of identifiers and the times of then and of now.
+    Relocated: as it was, but told by another file or line.
     """
     before, now = (", ".join(f'{alias}."{name}"' for name in CONTENT) for alias in ("b", "n"))
     warehouse.execute(
@@ -188,6 +188,8 @@ def settle_changes(warehouse: Warehouse) -> None:
             coalesce(b.event_id, n.event_id) as event_id,
             b.identity_key as key_before,
             n.identity_key as key_now,
+            b.occurred_us as us_before,
+            n.occurred_us as us_now,
             b.event_id is not null as was_there,
             n.event_id is not null as is_there,
             b.event_id is null or n.event_id is null or row({before}) is distinct from row({now}) as is_changed,
@@ -198,9 +200,11 @@ def settle_changes(warehouse: Warehouse) -> None:
     )
     warehouse.execute(
         """create or replace temporary table changed_events as
-        select event_id, key_before as identity_key from compared_events where is_changed and was_there
+        select event_id, key_before as identity_key, us_before as occurred_us
+        from compared_events where is_changed and was_there
         union
-        select event_id, key_now as identity_key from compared_events where is_changed and is_there"""
+        select event_id, key_now as identity_key, us_now as occurred_us
+        from compared_events where is_changed and is_there"""
     )
     warehouse.execute(
         """create or replace temporary table relocated_events as

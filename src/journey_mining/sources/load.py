@@ -6,7 +6,7 @@ import glob
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -27,9 +27,9 @@ from journey_mining.sources.erased import horizon_us, list_erased
 from journey_mining.sources.keys import Pads, phone_e164
 from journey_mining.sources.presets import Preset, Table, duckdb_type
 from journey_mining.sources.shapes import Shape
+from journey_mining.sources.sharing import find_middle, in_any_order, show_items
 from journey_mining.warehouse import (
     BLAMELESS,
-    WHOLE_GROUP_ROWS,
     Connection,
     Warehouse,
     first_line,
@@ -52,10 +52,6 @@ ITEM_COLUMNS = {
 }  # fmt: skip
 """Columns that a preset may give for an item; the ones it leaves out are NULL (item: 1)."""
 TEXT_FORMATS = ("csv", "jsonl", "json")
-_SHARED_ROWS = 20_000
-"""Rows of a file, and items of a batch, from which on it pays that two threads share them."""
-_SHARED_ITEMS = 4 * WHOLE_GROUP_ROWS
-"""Items of a batch from which on they are in so many row groups that threads share them by themselves."""
 PREPARED = ("staged_items", "identifier_lists", "read_bad_records")
 """Temporary tables of a batch that was read and is not yet stored."""
 STORED = {
@@ -127,8 +123,8 @@ def load_batch(warehouse: Warehouse, batch: Batch, config: Config, pads: Pads) -
 
 def prepare_batch(warehouse: Warehouse, batch: Batch, config: Config, pads: Pads) -> None:
     """Read the files of a batch into the temporary tables PREPARED; writes nothing else."""
-    middle = _find_middle(warehouse, batch)
-    with _in_any_order(warehouse, middle is not None), _relations(warehouse, batch, middle) as readers:
+    middle = find_middle(warehouse, [(file.path, file.shape.format) for file in batch.files])
+    with in_any_order(warehouse, middle is not None), _relations(warehouse, batch, middle) as readers:
         try:
             _read_items(warehouse, batch)
         except BLAMELESS:
@@ -141,9 +137,8 @@ def prepare_batch(warehouse: Warehouse, batch: Batch, config: Config, pads: Pads
         for reader in readers:
             _take_counts(batch.files, reader)
     _count_items(warehouse, batch)
-    is_shared = _SHARED_ROWS <= sum(file.item_count for file in batch.files) < _SHARED_ITEMS
-    _show_items(warehouse, is_shared)
-    with _in_any_order(warehouse, is_shared):
+    is_shared = show_items(warehouse, sum(file.item_count for file in batch.files))
+    with in_any_order(warehouse, is_shared):
         _stage_items(warehouse, batch, config, pads)
 
 
@@ -284,33 +279,6 @@ def _parquet_selects(batch: Batch, name: str, table: Table, middle: int | None) 
     return [f"{selects[0]} where r.file_row_number {side} {middle}" for side in ("<", ">=")]
 
 
-def _find_middle(warehouse: Warehouse, batch: Batch) -> int | None:
-    """The row from which on a second thread reads the only file of a batch; None where there is nothing to share.
-
-    A row group is decoded by one thread, and a day's file often has but one.
-    """
-    if len(batch.files) != 1 or batch.files[0].shape.format != "parquet":
-        return None
-    found = pq.read_metadata(batch.files[0].path)
-    threads = int(warehouse.value("select current_setting('threads')"))
-    is_shared = found.num_row_groups == 1 and found.num_rows >= _SHARED_ROWS and threads > 1
-    return found.num_rows // 2 if is_shared else None
-
-
-@contextmanager
-def _in_any_order(warehouse: Warehouse, applies: bool = True) -> Iterator[None]:
-    """Let rows be stored as threads have read them; only then do two read the branches of a `union all` at once."""
-    if not applies:
-        yield
-        return
-    warehouse.execute("set preserve_insertion_order = false")
-    try:
-        yield
-    finally:
-        with suppress(duckdb.Error):  # of a transaction that has failed: nothing relies on the order
-            warehouse.execute("set preserve_insertion_order = true")
-
-
 def _parquet_select(files: list[LoadedFile], table: Table, source: Source) -> str:
     # A name is taken literally, whatever characters it has that mean something in a pattern.
     locations = "[" + ", ".join(quoted(glob.escape(str(file.path))) for file in files) + "]"
@@ -391,16 +359,6 @@ def _count_items(warehouse: Warehouse, batch: Batch) -> None:
             )
     if any(file.refused_count for file in batch.files):
         warehouse.execute("delete from temp.main.all_items where file_no < 0")
-
-
-def _show_items(warehouse: Warehouse, is_shared: bool) -> None:
-    """Let all_items be read as read_items, in two halves where two threads are to share them."""
-    sides = [""]
-    if is_shared:
-        middle = warehouse.value("select quantile_disc(line, 0.5) from temp.main.all_items")
-        sides = [f"where line <= {middle}", f"where line > {middle}"]
-    halves = " union all ".join(f"select * from temp.main.all_items {side}" for side in sides)
-    warehouse.execute(f"create or replace temp view read_items as {halves}")
 
 
 def _count_refused(warehouse: Warehouse, batch: Batch) -> None:
