@@ -10,7 +10,7 @@ import pyarrow as pa
 from journey_mining import trials
 from journey_mining.analysis.log import EventLog
 from journey_mining.beside import Beside
-from journey_mining.kept_sums import CREDIT, OCCASIONS, Change, keep_credit, keep_occasions
+from journey_mining.kept_sums import CREDIT, OCCASIONS, WAYS, Change, keep_credit, keep_occasions, keep_ways
 from journey_mining.mining.crediting import answer_sums, ask_credit
 from journey_mining.mining.pain_points import PainRules, find_pain_points, follow_us
 from journey_mining.renewal import Renewal
@@ -74,13 +74,14 @@ def begin_evidence(
     rules = PainRules(min_customers=max(20, min_cell))
     question = ask_credit(model="all", bootstrap=DRAWS)
     ask_trials = partial(trials.keep_trials, renews=renewal is not None)
+    ask_ways = partial(keep_ways, change=_change_of(renewal, WAYS))
     ask_occasions = partial(keep_occasions, change=_change_of(renewal, OCCASIONS))
 
     def find(connection: Connection) -> pd.DataFrame:
         if renewal is not None:
             trials.list_retried(connection, follow_us(settings), renewal.cutoff_before_us, cutoff_us)
         log = _log(connection, settings)
-        return find_pain_points(log, None, rules, ask_trials, ask_occasions)[0]
+        return find_pain_points(log, None, rules, ask_trials, ask_ways, ask_occasions)[0]
 
     beside.start("pain_points", find, after=replacing)
 

@@ -23,6 +23,7 @@ from journey_mining.warehouse import Connection
 
 CREDIT = "credit_sums"
 OCCASIONS = "occasion_sums"
+WAYS = "way_sums"
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,12 @@ def keep_credit(log: EventLog, question: CreditQuestion, change: Change | None) 
     query = write_credit(log, question.by, None, are_many(log))
     table = _keep(log.connection, CREDIT, query, repr(question), change, tabulate, "amount")
     return read_sums(table, methods)
+
+
+def keep_ways(log: EventLog, query: str, change: Change | None) -> pd.DataFrame:
+    """The answer to a query of the touchpoints that journeys came by, which is kept."""
+    counts = ("step_count", "journey_count", "way_count", "goal_count", "customer_count")
+    return _keep(log.connection, WAYS, query, "", change, lambda answer: answer, *counts)
 
 
 def keep_occasions(log: EventLog, query: str | None, change: Change | None) -> pd.DataFrame | None:

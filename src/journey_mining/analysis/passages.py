@@ -185,58 +185,60 @@ def _counted(trials: str) -> str:
 )"""
 
 
-def write_ways(log: EventLog, one_in: int = 1) -> str:
-    """The query of the touchpoints: touchpoint, stage, is_goal, is_after_goal (of a stage after the goal's),
-    journey_count, and way_share, the share of converted journeys that came by it before the goal.
+def write_ways(log: EventLog) -> str:
+    """The query of the touchpoints that journeys came by, in counts that add up over customers.
 
-    `one_in` takes every so many customers, as for the trials; touchpoints that only others met are not listed.
+    By touchpoint, stage, stage_number (0: none) and is_goal, step_count; in a row of each touchpoint without these,
+    journey_count, and way_count, the journeys that came by it before they reached the goal; and in one without a touchpoint
+    goal_count, the journeys that reached it, and customer_count.
     """
     log.require("journeys", "journey_steps")
-    return f"""with walked as (
-    select journey_id, step_number, touchpoint, stage, stage_number, is_goal
-    from journey_steps
-    where journey_id in (select journey_id from journeys where {is_sampled(one_in)})
-),
-
-goals as (
+    return """with goals as (
     select journey_id, min(step_number) as goal_step
-    from walked
+    from journey_steps
     where is_goal
     group by journey_id
 ),
 
 met as (
     select touchpoint, journey_id, min(step_number) as first_step
-    from walked
+    from journey_steps
     group by touchpoint, journey_id
 ),
 
-counted as (
-    select
-        m.touchpoint,
-        count(*) as journey_count,
-        count(case when m.first_step < g.goal_step then 1 end) as way_count
-    from met as m
-    left join goals as g on m.journey_id = g.journey_id
-    group by m.touchpoint
-),
-
 classified as (
-    select touchpoint, min(stage) as stage, bool_or(is_goal) as is_goal, min(stage_number) as stage_number
-    from walked
-    group by touchpoint
+    select touchpoint, stage, coalesce(stage_number, 0) as stage_number, coalesce(is_goal, false) as is_goal, count(*) as step_count
+    from journey_steps
+    group by touchpoint, stage, coalesce(stage_number, 0), coalesce(is_goal, false)
 )
 
 select
-    f.touchpoint,
-    f.stage,
-    f.is_goal,
-    coalesce(f.stage_number > (select max(stage_number) from walked where is_goal), false) as is_after_goal,
-    c.journey_count,
-    c.way_count / nullif(cast((select count(*) from goals) as double), 0) as way_share
-from classified as f
-inner join counted as c on f.touchpoint is not distinct from c.touchpoint
-order by f.touchpoint"""
+    touchpoint,
+    stage,
+    stage_number,
+    is_goal,
+    step_count,
+    0 as journey_count,
+    0 as way_count,
+    0 as goal_count,
+    0 as customer_count
+from classified
+union all
+select
+    m.touchpoint,
+    null,
+    0,
+    false,
+    0,
+    count(*),
+    count(case when m.first_step < g.goal_step then 1 end),
+    0,
+    0
+from met as m
+left join goals as g on m.journey_id = g.journey_id
+group by m.touchpoint
+union all
+select null, null, 0, false, 0, 0, 0, (select count(*) from goals), (select count(distinct customer_id) from journeys)"""
 
 
 def _horizon(log: EventLog, whom: str) -> str:

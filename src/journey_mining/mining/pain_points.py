@@ -33,6 +33,7 @@ COLUMNS = [
     "low", "high", "at_stake", "at_stake_low", "at_stake_high", "matched_share", "p_value", "q_value", "is_claimed", "first_at", "last_at",
     "judged_one_in",
 ]  # fmt: skip
+WAYS = ["touchpoint", "stage", "is_goal", "is_after_goal", "journey_count", "way_share"]
 _WAY_PARTS = 20
 """Parts of the most frequent touchpoint's journeys in which the others of the way are counted."""
 _ERROR = re.compile(
@@ -127,6 +128,28 @@ def _judge(found: pd.DataFrame, rules: PainRules) -> pd.DataFrame:
     )
 
 
+def tabulate_ways(sums: pd.DataFrame) -> pd.DataFrame:
+    """One row a touchpoint of the answer to analysis.passages.write_ways.
+
+    touchpoint, stage, is_goal, is_after_goal (of a stage after the goal's), journey_count, and way_share, the share of
+    converted journeys that came by it before the goal.
+    """
+    kinds = sums[sums["step_count"] > 0]
+    numbers = kinds["stage_number"].where(kinds["stage_number"] > 0)
+    kinds = kinds.assign(stage_number=numbers).sort_values(["touchpoint", "stage"])
+    named = kinds.groupby("touchpoint", as_index=False).agg(
+        stage=("stage", "first"), is_goal=("is_goal", "any"), stage_number=("stage_number", "min")
+    )
+    counted = sums.groupby("touchpoint", as_index=False)[["journey_count", "way_count"]].sum()
+    found = named.merge(counted, on="touchpoint").sort_values("touchpoint", ignore_index=True)
+    goal_number = numbers[kinds["is_goal"]].max()
+    goals = int(sums["goal_count"].sum())
+    return found.assign(
+        is_after_goal=found["stage_number"] > goal_number,
+        way_share=found["way_count"] / goals if goals else np.nan,
+    )[WAYS]
+
+
 def list_way(ways: pd.DataFrame, rules: PainRules) -> list[str]:
     """The touchpoints on the way to the goal, those of most journeys first: how far customers get.
 
@@ -139,6 +162,11 @@ def list_way(ways: pd.DataFrame, rules: PainRules) -> list[str]:
     return [str(name) for name in ranked["touchpoint"]]
 
 
+def read_ways(log: EventLog, query: str) -> pd.DataFrame:
+    """The answer to a query of the touchpoints that journeys came by."""
+    return log.read(query)
+
+
 def read_occasions(log: EventLog, query: str | None) -> pd.DataFrame | None:
     """The answer to a query of occasions; None where no touchpoint names an error."""
     return None if query is None else log.read(query)
@@ -149,19 +177,19 @@ def find_pain_points(
     within: Span | None = None,
     rules: PainRules | None = None,
     ask_trials: Callable[[EventLog, int, Sequence[str], int], str] = write_trials,
+    ask_ways: Callable[[EventLog, str], pd.DataFrame] = read_ways,
     ask_occasions: Callable[[EventLog, str | None], pd.DataFrame | None] = read_occasions,
 ) -> tuple[pd.DataFrame, str]:
     """The candidates of a log (as `estimate_pain_points`), and the query of their trials.
 
     within: how long customers are followed for the goal; None: as `follow_us` says. ask_trials: what gives the query
-    of the trials by cell; whoever keeps trials gives one over these. ask_occasions: what answers the query of the occasions.
+    of the trials by cell; whoever keeps trials gives one over these. ask_ways, ask_occasions: what answers these queries.
     """
     rules = rules or PainRules()
     within_us = follow_us(log.settings) if within is None else span_us(within, "within")
-    log.require("journeys")
-    customers = int(log.value("select count(distinct customer_id) from journeys") or 0)
-    one_in = max(1, -(-customers // rules.max_customers))
-    ways = log.read(write_ways(log, one_in))
+    sums = ask_ways(log, write_ways(log))
+    ways = tabulate_ways(sums)
+    one_in = max(1, -(-int(sums["customer_count"].sum()) // rules.max_customers))
     query = ask_trials(log, within_us, list_way(ways, rules), one_in)
     errors = [str(name) for name in ways.loc[~ways["is_goal"], "touchpoint"] if _ERROR.search(str(name))]
     occasions = ask_occasions(log, write_occasions(log, errors, one_in) if errors else None)
