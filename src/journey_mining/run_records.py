@@ -32,7 +32,7 @@ def enter_run(context: RunContext) -> None:
         select $run_id, $cutoff_at, $started_at, $seconds, $version, $config, $model,
             (select count(*) from events), (select count(*) from customers),
             (select count(*) from sessions), (select count(*) from journeys),
-            (select sum(event_count) filter (where stage is null) / nullif(sum(event_count), 0)
+            (select coalesce(sum(event_count) filter (where stage is null), 0) / nullif(sum(event_count), 0)
                 from touchpoint_counts where not is_background),
             (select count(*) filter (where identifier_count > 1) / nullif(count(*), 0) from customers)""",
         bound,

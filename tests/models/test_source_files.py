@@ -108,3 +108,19 @@ def test_a_run_tells_its_shares(lab: Lab) -> None:
     0.5            | 0.3333
     """,
     )
+
+
+def test_nothing_unmapped_is_a_share_of_none(lab: Lab) -> None:
+    """It is 0; where there is no contact, there is no share."""
+    lab.live("""
+    at    | customer | event    | background
+    09:00 | anna     | purchase |
+    """)
+    assert lab.rows("select unmapped_share from runs") == [{"unmapped_share": 0.0}]
+    lab.live("""
+    at    | customer | event    | background
+    09:00 | anna     | sent     | yes
+    """)
+    assert lab.rows("select unmapped_share from runs order by started_at desc limit 1") == [
+        {"unmapped_share": None}
+    ]
