@@ -28,14 +28,7 @@ from journey_mining.sources.keys import Pads, phone_e164
 from journey_mining.sources.presets import Preset, Table, duckdb_type
 from journey_mining.sources.shapes import Shape
 from journey_mining.sources.sharing import find_middle, in_any_order, show_items
-from journey_mining.warehouse import (
-    BLAMELESS,
-    Connection,
-    Warehouse,
-    first_line,
-    quoted,
-    quoted_name,
-)
+from journey_mining.warehouse import BLAMELESS, Connection, Warehouse, first_line, quoted, quoted_name
 
 ITEM_COLUMNS = {
     "file_no": "INTEGER", "line": "BIGINT", "item": "INTEGER", "raw": "VARCHAR", "native_key": "VARCHAR", "is_native_id": "BOOLEAN",
