@@ -10,32 +10,31 @@
 -- column: identifier_count identifiers that were joined
 -- column: sources         names of the sources that know the customer, sorted
 -- column: is_flagged      known by a shared identifier only, or with a session that no person makes
-with lived as (
+-- A session's and a journey's id is its first event's, so that there are as many as events that have it as their own.
+with told as (
     select
         customer_id,
+        source,
         min(occurred_us) as first_us,
         max(occurred_us) as last_us,
         count(*) as event_count,
-        count(distinct session_id) as session_count,
-        count(distinct case when not is_background then journey_id end) as journey_count
+        count(case when event_id = session_id then 1 end) as session_count,
+        count(case when event_id = journey_id then 1 end) as journey_count
     from events
     where customer_id is not null
-    group by customer_id
+    group by customer_id, source
 ),
 
-sourced as (
-    select distinct
-        customer_id,
-        source
-    from events
-    where customer_id is not null
-),
-
-listed as (
+lived as (
     select
         customer_id,
+        min(first_us) as first_us,
+        max(last_us) as last_us,
+        cast(sum(event_count) as bigint) as event_count,
+        cast(sum(session_count) as bigint) as session_count,
+        cast(sum(journey_count) as bigint) as journey_count,
         string_agg(source, ', ' order by source) as sources
-    from sourced
+    from told
     group by customer_id
 ),
 
@@ -62,9 +61,8 @@ select
     l.session_count,
     l.journey_count,
     k.identifier_count,
-    s.sources,
+    l.sources,
     k.is_shared or o.customer_id is not null as is_flagged
 from lived as l
-inner join listed as s on l.customer_id = s.customer_id
 inner join known as k on l.customer_id = k.customer_id
 left join overlong as o on l.customer_id = o.customer_id

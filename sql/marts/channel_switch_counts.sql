@@ -9,38 +9,27 @@
 -- column: customer_count    customers who did it
 -- column: matured_count     journeys of these that converted or expired
 -- column: converted_count   journeys of these that converted
-with followed as (
+with switched as (
     select
         s.journey_id,
-        s.customer_id,
         s.channel as from_channel,
-        lead(s.channel) over (partition by s.journey_id order by s.step_number) as to_channel,
-        j.state
-    from journey_steps as s
-    inner join journeys as j on s.journey_id = j.journey_id
-    where not j.is_flagged
-),
-
-by_journey as (
-    select
-        from_channel,
-        to_channel,
-        journey_id,
-        min(customer_id) as customer_id,
-        min(state) as state,
+        n.channel as to_channel,
         count(*) as switch_count
-    from followed
-    where from_channel <> to_channel
-    group by from_channel, to_channel, journey_id
+    from journey_steps as s
+    inner join journey_steps as n on s.journey_id = n.journey_id and s.step_number + 1 = n.step_number
+    where s.channel <> n.channel
+    group by s.journey_id, s.channel, n.channel
 )
 
 select
-    from_channel,
-    to_channel,
-    cast(sum(switch_count) as bigint) as switch_count,
+    s.from_channel,
+    s.to_channel,
+    cast(sum(s.switch_count) as bigint) as switch_count,
     count(*) as journey_count,
-    count(distinct customer_id) as customer_count,
-    count(case when state <> 'open' then 1 end) as matured_count,
-    count(case when state = 'converted' then 1 end) as converted_count
-from by_journey
-group by from_channel, to_channel
+    count(distinct j.customer_id) as customer_count,
+    count(case when j.state <> 'open' then 1 end) as matured_count,
+    count(case when j.state = 'converted' then 1 end) as converted_count
+from switched as s
+inner join journeys as j on s.journey_id = j.journey_id
+where not j.is_flagged
+group by s.from_channel, s.to_channel

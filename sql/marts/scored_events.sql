@@ -28,22 +28,22 @@ scorers as (
     from scored
 ),
 
+-- Of those who were asked, what was asked and what it may be about.
 told as (
     select
         e.event_id,
         e.customer_id,
         e.event_ordinal,
-        e.occurred_us,
-        e.touchpoint,
-        e.stage,
-        not e.is_background and e.score_kind is null as is_rateable
+        e.score_kind is null as is_rateable
     from events as e
     inner join scorers as s on e.customer_id = s.customer_id
+    where not e.is_background or e.score_kind is not null
 ),
 
 looked_back as (
     select
         event_id,
+        is_rateable,
         max(case when is_rateable then event_ordinal end) over (
             partition by customer_id order by event_ordinal rows between unbounded preceding and 1 preceding
         ) as last_ordinal
@@ -60,8 +60,8 @@ select
     t.touchpoint,
     t.stage
 from scored as s
-left join looked_back as b on s.event_id = b.event_id
-left join told as t
+left join looked_back as b on s.event_id = b.event_id and not b.is_rateable
+left join events as t
     on s.customer_id = t.customer_id
         and b.last_ordinal = t.event_ordinal
         and s.occurred_us - t.occurred_us <= $feedback_within_us

@@ -8,17 +8,32 @@
 -- column: stage_number   position of the stage
 -- column: step_place     place of that step in the customer's life: ordinal of its journey's first event, then its number (lower 32 bits)
 -- A journey's id is its first event's, whose ordinal puts the journeys of a customer in order.
-with recursive kept_steps as materialized (
+with recursive begun as (
+    select
+        event_id,
+        event_ordinal
+    from events
+    where event_id = journey_id
+),
+
+kept_journeys as (
+    select
+        j.journey_id,
+        b.event_ordinal
+    from journeys as j
+    inner join begun as b on j.journey_id = b.event_id
+    where not j.is_flagged
+),
+
+kept_steps as materialized (
     select
         s.journey_id,
         s.customer_id,
         s.stage_number,
-        e.event_ordinal * 4294967296 + s.step_number as step_place
+        k.event_ordinal * 4294967296 + s.step_number as step_place
     from journey_steps as s
-    inner join journeys as j on s.journey_id = j.journey_id
-    inner join events as e on s.journey_id = e.event_id
+    inner join kept_journeys as k on s.journey_id = k.journey_id
     where s.stage_number is not null
-        and not j.is_flagged
 ),
 
 -- A union in parentheses: in a CTE of a recursive query it would take the type of its first ids for the others.

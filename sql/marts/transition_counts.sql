@@ -9,17 +9,7 @@
 -- column: customer_count     customers who did it
 -- column: matured_count      journeys of these that converted or expired
 -- column: converted_count    journeys of these that reach the goal after it
-with kept_journeys as (
-    select
-        journey_id,
-        customer_id,
-        state,
-        state <> 'open' as is_matured
-    from journeys
-    where not is_flagged
-),
-
-goals as (
+with goals as (
     select
         journey_id,
         min(step_number) as goal_step
@@ -28,42 +18,51 @@ goals as (
     group by journey_id
 ),
 
-moves as (
+kept_journeys as (
     select
-        s.touchpoint as from_touchpoint,
-        coalesce(s.next_touchpoint, '__end__') as to_touchpoint,
-        s.journey_id,
-        s.customer_id,
+        j.journey_id,
+        j.customer_id,
+        j.entry_touchpoint,
+        j.state = 'converted' as is_converted,
+        j.state <> 'open' as is_matured,
+        g.goal_step
+    from journeys as j
+    left join goals as g on j.journey_id = g.journey_id
+    where not j.is_flagged
+),
+
+-- One row a journey and transition, so that journeys and customers are counted once; the goal comes after one of them
+-- when it comes after the first.
+moved as (
+    select
+        journey_id,
+        touchpoint,
+        next_touchpoint,
+        count(*) as transition_count,
+        min(step_number) as first_step
+    from journey_steps
+    group by journey_id, touchpoint, next_touchpoint
+),
+
+by_journey as (
+    select
+        m.touchpoint as from_touchpoint,
+        coalesce(m.next_touchpoint, '__end__') as to_touchpoint,
+        k.customer_id,
+        m.transition_count,
         k.is_matured,
-        coalesce(g.goal_step > s.step_number, false) as is_converted_after
-    from journey_steps as s
-    inner join kept_journeys as k on s.journey_id = k.journey_id
-    left join goals as g on s.journey_id = g.journey_id
+        coalesce(k.goal_step > m.first_step, false) as is_converted_after
+    from moved as m
+    inner join kept_journeys as k on m.journey_id = k.journey_id
     union all
     select
         '__start__' as from_touchpoint,
-        s.touchpoint as to_touchpoint,
-        s.journey_id,
-        s.customer_id,
-        k.is_matured,
-        k.state = 'converted' as is_converted_after
-    from journey_steps as s
-    inner join kept_journeys as k on s.journey_id = k.journey_id
-    where s.step_number = 1
-),
-
--- One row a journey and transition, so that journeys and customers are counted once.
-by_journey as (
-    select
-        from_touchpoint,
-        to_touchpoint,
-        journey_id,
-        min(customer_id) as customer_id,
-        count(*) as transition_count,
-        bool_or(is_matured) as is_matured,
-        bool_or(is_converted_after) as is_converted_after
-    from moves
-    group by from_touchpoint, to_touchpoint, journey_id
+        entry_touchpoint as to_touchpoint,
+        customer_id,
+        1 as transition_count,
+        is_matured,
+        is_converted as is_converted_after
+    from kept_journeys
 )
 
 select

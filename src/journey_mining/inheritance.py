@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 
 from journey_mining.config import Config
+from journey_mining.derivation import derivation_fingerprint
 from journey_mining.errors import ConfigError, JourneyMiningError, SourceError
 from journey_mining.models import fingerprint, sql_folder
 from journey_mining.publication import DATABASE, Home
@@ -35,6 +36,8 @@ class Inheritance:
 
     keeps_store: bool
     reads_again: frozenset[str] = frozenset()
+    keeps_derived: bool = False
+    """Whether the published tables, and what else is derived, were computed as they would be now."""
 
 
 def store_format() -> str:
@@ -86,9 +89,10 @@ def inherit_store(home: Home, config: Config, key_id: str, rebuild: bool) -> Inh
     )
     if again == frozenset(config.sources) and not missing:
         return Inheritance(False)
-    if not rebuild:
+    keeps_derived = not rebuild and known.derivation == derivation_fingerprint(config)
+    if keeps_derived:
         _require_database(home.snapshots / name / DATABASE)
-    return Inheritance(True, again)
+    return Inheritance(True, again, keeps_derived)
 
 
 @contextmanager
@@ -174,6 +178,7 @@ class _Known:
     store_format: str | None = None
     key_id: str | None = None
     readings: dict[str, str] = field(default_factory=dict)
+    derivation: str | None = None
 
 
 def _read_known(connection: Connection) -> _Known:
@@ -181,9 +186,10 @@ def _read_known(connection: Connection) -> _Known:
     try:
         rows = connection.execute("select store_format, key_id from store_key").fetchall()
         readings = dict(connection.execute("select source, fingerprint from readings").fetchall())
+        derived = connection.execute("select fingerprint from derivation").fetchall()
     except duckdb.ProgrammingError:
         return _Known()
-    return _Known(rows[0][0], rows[0][1], readings) if rows else _Known()
+    return _Known(rows[0][0], rows[0][1], readings, derived[0][0] if derived else None) if rows else _Known()
 
 
 def _read_erased(connection: Connection) -> list[str]:

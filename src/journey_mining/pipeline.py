@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter, sleep
 from typing import Any
 
-import duckdb
-
 from journey_mining import audits
+from journey_mining.derivation import derivation_before, derivation_fingerprint, write_derivation
 from journey_mining.erasure import ErasureRequest, erase_persons, expire_events, scrub_quarantine
 from journey_mining.errors import SourceError
 from journey_mining.identity import resolve_components
 from journey_mining.inheritance import naming_damage
 from journey_mining.macros import create_macros
-from journey_mining.models import ancestors, find_models, fingerprint, sql_folder
+from journey_mining.models import ancestors, find_models
 from journey_mining.publication import DATABASE, publish
-from journey_mining.renewal import Renewal, derivation_before, write_derivation
+from journey_mining.renewal import Renewal
 from journey_mining.run_records import (
     compose_receipt,
     enter_run,
@@ -158,28 +154,11 @@ def _expire(context: RunContext) -> Counts:
 
 def _plan_renewal(context: RunContext) -> None:
     """Renew the published tables when they were computed in the same way, and for no later cutoff."""
-    before = derivation_before(context.warehouse, derivation_fingerprint(context))
+    before = derivation_before(context.warehouse, derivation_fingerprint(context.config))
     if before is not None and before <= context.cutoff_us:
         settle_changes(context.warehouse)
         context.renewal = Renewal(context.warehouse, context.replacing, context.parameters, before)
     end_changes(context.warehouse)
-
-
-def derivation_fingerprint(context: RunContext) -> str:
-    """Hash of all but the events and the cutoff that the derived tables depend on."""
-    config = context.config
-    settings = {
-        "parameters": {name: value for name, value in context.parameters.items() if name != "cutoff_us"},
-        "touchpoints": [rule.model_dump(mode="json") for rule in config.touchpoints],
-        "stages": list(config.stages),
-        "steps": sorted(config.journeys.steps),
-        "sources": [(name, source.system) for name, source in config.sources.items()],
-        "versions": [version("journey-mining"), duckdb.__version__],
-        "models": fingerprint(
-            path for part in ("core", "marts", "macros") for path in (sql_folder() / part).glob("*.sql")
-        ),
-    }
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def classify_touchpoints(context: RunContext) -> Counts:
@@ -341,7 +320,7 @@ def audit_results(context: RunContext) -> Counts:
     context.summary["audits"] = results
     audits.require_passed(results)
     # Written now, it has closing merge in both files what an early checkpoint had to leave.
-    write_derivation(context.warehouse, derivation_fingerprint(context), context.cutoff_us)
+    write_derivation(context.warehouse, derivation_fingerprint(context.config), context.cutoff_us)
     return {
         "audits": len(results),
         "warned": sum(result["status"] == "warned" for result in results),

@@ -25,7 +25,7 @@ import pyarrow as pa
 from journey_mining.models import Model, find_models
 from journey_mining.sums import write_addition, write_sums
 from journey_mining.touched_identities import TouchedIdentities
-from journey_mining.warehouse import TOUCHED, Warehouse, qualified
+from journey_mining.warehouse import TOUCHED, qualified
 
 CUSTOMER = "by customer_id"
 SUMS = "by sums"
@@ -36,23 +36,6 @@ ORDINALS = {"event_ordinal": "event_count", "contact_ordinal": "contact_count", 
 
 
 _OWNERLESS = f"customer_id is null and event_id in (select event_id from {TOUCHED}.ownerless_events)"
-
-
-def derivation_before(warehouse: Warehouse, fingerprint: str) -> int | None:
-    """Cutoff of the published tables, microseconds UTC; None when they were computed otherwise, or are not there."""
-    rows = warehouse.rows("select * from store.main.derivation")
-    there = warehouse.value(
-        "select count(*) from duckdb_tables() where database_name = 'published' and table_name = 'settings'"
-    )
-    if not there or not rows or rows[0]["fingerprint"] != fingerprint:
-        return None
-    return int(rows[0]["cutoff_us"])
-
-
-def write_derivation(warehouse: Warehouse, fingerprint: str, cutoff_us: int) -> None:
-    """Note how the derived tables were computed, once they are audited."""
-    warehouse.execute("delete from store.main.derivation")
-    warehouse.execute("insert into store.main.derivation values ($f, $c)", {"f": fingerprint, "c": cutoff_us})
 
 
 @dataclass

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import duckdb
 from journey_mining import audits
 from journey_mining.beside import Beside
 from journey_mining.config import Config, load_config
+from journey_mining.derivation import bind_settings
 from journey_mining.erasure import ErasureRequest
 from journey_mining.errors import ConfigError
 from journey_mining.history import remember_last_run
@@ -25,7 +26,6 @@ from journey_mining.inheritance import (
     require_erased,
     write_store_key,
 )
-from journey_mining.models import NEVER_US, bind_rules
 from journey_mining.notification import Outcome, noting, telling
 from journey_mining.publication import (
     DATABASE,
@@ -97,29 +97,7 @@ class RunContext:
     @property
     def parameters(self) -> dict[str, Any]:
         """What the models bind."""
-        config = self.config
-        expiry = config.journeys.expiry
-        by = config.sessions.by
-        return bind_rules(
-            self.cutoff_us,
-            timezone=config.timezone,
-            goal=config.goal,
-            inactivity_us=_micros(config.sessions.inactivity),
-            max_session_us=_micros(config.sessions.max_session),
-            max_events=config.sessions.max_events,
-            by_channel=by != "customer" and "channel" in by,
-            expiry_us=NEVER_US if expiry == "never" else _micros(expiry),
-            ends_on_goal=config.journeys.ends_on == "goal",
-            collapse=config.journeys.collapses_repeats,
-            max_links=config.identity.max_links,
-            max_user_ids=config.identity.max_user_ids,
-            feedback_within_us=_micros(config.feedback.within),
-            flow_steps=config.report.flow_steps,
-        )
-
-
-def _micros(duration: timedelta) -> int:
-    return round(duration.total_seconds() * 1_000_000)
+        return bind_settings(self.config, self.cutoff_us)
 
 
 @dataclass(frozen=True)
@@ -179,8 +157,8 @@ def _begin(
     pads = load_pads(home.private, config.identity.key_id)
     name = home.current_name()
     inherited = inherit_store(home, config, pads.key_id, rebuild)
-    working = start_working_copy(home, outcome.run_id, inherited.keeps_store, keep_database=not rebuild)
-    warehouse = _open(config, home, working, renews=inherited.keeps_store and not rebuild)
+    working = start_working_copy(home, outcome.run_id, inherited.keeps_store, inherited.keeps_derived)
+    warehouse = _open(config, home, working, renews=inherited.keeps_derived)
     context = RunContext(
         config, home, outcome.run_id, outcome.started_at, working, warehouse, pads,
         reads_again=inherited.reads_again, requests=requests, summary=outcome.summary,

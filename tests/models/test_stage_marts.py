@@ -258,16 +258,22 @@ def test_flagged_journeys_reach_no_stage(lab: Lab) -> None:
 
 
 def given_walks(lab: Lab, text: str, flagged: str = "none") -> None:
-    """Steps of journeys, whose ids are those of their first events: these are in the order in which they are listed."""
+    """Steps of journeys, whose ids are those of their first events: these are in the order in which they are listed.
+
+    A later event of each of them comes after all of these.
+    """
     lab.given("journey_steps", text)
     lab.given("journeys", "journey_id | is_flagged")
     lab.warehouse.execute(
         "insert into journeys select distinct journey_id, journey_id = $flagged from journey_steps",
         {"flagged": flagged},
     )
-    lab.given("events", "event_id | event_ordinal")
+    lab.given("events", "event_id | journey_id | event_ordinal")
     lab.warehouse.execute(
-        "insert into events select journey_id, 10 * row_number() over (order by min(rowid)) from journey_steps group by 1"
+        """insert into events (event_id, journey_id, event_ordinal)
+        with begun as (select journey_id, 10 * row_number() over (order by min(rowid)) as place from journey_steps group by 1)
+        select journey_id, journey_id, place from begun
+        union all select journey_id || '-later', journey_id, 1000 - place from begun"""
     )
 
 

@@ -53,11 +53,11 @@ def test_conversion_counts_matured_journeys_and_what_comes_after(lab: Lab) -> No
     lab.given(
         "journeys",
         """
-    journey_id | customer_id | state       | is_flagged
-    j1         | anna        | converted   | no
-    j2         | ben         | dropped_off | no
-    j3         | cleo        | open        | no
-    j4         | bot         | converted   | yes
+    journey_id | customer_id | state       | is_flagged | entry_touchpoint
+    j1         | anna        | converted   | no         | ad
+    j2         | ben         | dropped_off | no         | ad
+    j3         | cleo        | open        | no         | ad
+    j4         | bot         | converted   | yes        | ad
     """,
     )
     lab.given(
@@ -86,13 +86,49 @@ def test_conversion_counts_matured_journeys_and_what_comes_after(lab: Lab) -> No
     )
 
 
+def test_what_happens_again_counts_journeys_and_customers_once(lab: Lab) -> None:
+    """A move that comes before the goal and after it leads to it; the first step is no move from another one."""
+    lab.given(
+        "journeys",
+        """
+    journey_id | customer_id | state       | is_flagged | entry_touchpoint
+    j1         | anna        | converted   | no         | ad
+    j2         | anna        | dropped_off | no         | ad
+    """,
+    )
+    lab.given(
+        "journey_steps",
+        """
+    journey_id | customer_id | step_number | touchpoint | next_touchpoint | is_goal | next_gap_seconds
+    j1         | anna        | 1           | ad         | purchase        | no      | 60
+    j1         | anna        | 2           | purchase   | ad              | yes     | 60
+    j1         | anna        | 3           | ad         | purchase        | no      | 60
+    j1         | anna        | 4           | purchase   |                 | yes     |
+    j2         | anna        | 1           | ad         |                 | no      |
+    """,
+    )
+    lab.build("transitions")
+    lab.expect(
+        "transitions",
+        """
+    from_touchpoint | to_touchpoint | transition_count | journey_count | customer_count | conversion_rate
+    __start__       | ad            | 2                | 2             | 1              | 0.5
+    ad              | __end__       | 1                | 1             | 1              | 0
+    ad              | purchase      | 2                | 1             | 1              | 1
+    purchase        | __end__       | 1                | 1             | 1              | 0
+    purchase        | ad            | 1                | 1             | 1              | 0
+    """,
+        order="from_touchpoint, to_touchpoint",
+    )
+
+
 def test_gaps_have_exact_quantiles(lab: Lab) -> None:
     """Median, 90th and 95th percentile interpolate between the gaps that were there."""
     gaps = [0, 10, 20, 30, 100]
     lab.given(
         "journeys",
-        "journey_id | customer_id | state | is_flagged\n"
-        + "\n".join(f"j{n} | c{n} | open | no" for n in range(len(gaps))),
+        "journey_id | customer_id | state | is_flagged | entry_touchpoint\n"
+        + "\n".join(f"j{n} | c{n} | open | no | ad" for n in range(len(gaps))),
     )
     lab.given(
         "journey_steps",
@@ -116,8 +152,8 @@ def test_nobody_converted(lab: Lab) -> None:
     lab.given(
         "journeys",
         """
-    journey_id | customer_id | state       | is_flagged
-    j1         | anna        | dropped_off | no
+    journey_id | customer_id | state       | is_flagged | entry_touchpoint
+    j1         | anna        | dropped_off | no         | ad
     """,
     )
     lab.given(

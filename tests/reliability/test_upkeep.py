@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from unittest.mock import Mock
 
 import duckdb
 import pytest
@@ -12,6 +13,7 @@ from shop import CONFIG, HEADER, home_of, published, write_day
 from journey_mining import upkeep, warehouse
 from journey_mining.pipeline import run_all
 from journey_mining.publication import DATABASE
+from journey_mining.sources import ledger
 from journey_mining.upkeep import NIGHTLY_GROUP_ROWS, has_grown, measure_needed, rewrite_files
 from journey_mining.warehouse import (
     STORAGE_VERSION,
@@ -106,17 +108,43 @@ def list_row_groups(connection: duckdb.DuckDBPyConnection) -> list[int]:
 def test_a_run_over_what_is_there_writes_small_groups(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first run and a rebuild write whole row groups, a night those that nights can merge."""
+    """The first run, a rebuild and a run of other rules write whole row groups, a night those that nights can merge."""
     asked: list[int] = []
     monkeypatch.setattr(
         "journey_mining.runs.open_warehouse",
         lambda *given: asked.append(given[-1]) or warehouse.open_warehouse(*given),
     )
-    (tmp_path / "journey.yaml").write_text(CONFIG, encoding="utf-8")
-    for day, rebuild in ((1, False), (2, False), (3, True)):
+    other = CONFIG + "sessions: {inactivity: 10 minutes}\n"
+    whole, small = WHOLE_GROUP_ROWS, NIGHTLY_GROUP_ROWS
+    runs = (
+        (CONFIG, False, whole), (CONFIG, False, small), (CONFIG, True, whole), (CONFIG, False, small),
+        (other, False, whole), (other, False, small),
+    )  # fmt: skip
+    for day, (config, rebuild, _) in enumerate(runs, 1):
+        (tmp_path / "journey.yaml").write_text(config, encoding="utf-8")
         write_day(tmp_path / "shop", day)
         run_all(tmp_path / "journey.yaml", rebuild=rebuild)
-    assert asked == [WHOLE_GROUP_ROWS, NIGHTLY_GROUP_ROWS, WHOLE_GROUP_ROWS]
+    assert asked == [rows for _, _, rows in runs]
+
+
+def test_other_rules_begin_the_published_file_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What other rules compute is not written beside what is replaced: the file is that of a rebuild, and the store stays."""
+    monkeypatch.setattr("journey_mining.sources.ledger._enter", entering := Mock(wraps=ledger._enter))
+    (tmp_path / "journey.yaml").write_text(CONFIG, encoding="utf-8")
+    for day in (1, 2, 3):
+        write_day(tmp_path / "shop", day)
+    run_all(tmp_path / "journey.yaml")
+    (home_of(tmp_path / "journey.yaml").current / DATABASE).unlink()  # it is not asked for
+    (tmp_path / "journey.yaml").write_text(CONFIG + "sessions: {inactivity: 10 minutes}\n", encoding="utf-8")
+    run_all(tmp_path / "journey.yaml")
+    assert entering.call_count == 3  # files, each read once
+    changed, rows = (
+        files_of(tmp_path / "journey.yaml")[0].stat().st_size,
+        published(tmp_path / "journey.yaml"),
+    )
+    run_all(tmp_path / "journey.yaml", rebuild=True)
+    assert abs(changed - files_of(tmp_path / "journey.yaml")[0].stat().st_size) <= BLOCK
+    assert published(tmp_path / "journey.yaml") == rows
 
 
 def test_an_empty_database_needs_nothing(tmp_path: Path) -> None:
