@@ -42,7 +42,8 @@ def keep_credit(log: EventLog, question: CreditQuestion, change: Change | None) 
         return tabulate_sums(sum_paths(gather_paths(contacts), methods, question.rules()))
 
     query = write_credit(log, question.by, None, are_many(log))
-    table = _keep(log.connection, CREDIT, query, repr(question), change, tabulate, "amount")
+    # Sparse matrices are made of them, which have an order of their own.
+    table = _keep(log.connection, CREDIT, query, repr(question), change, tabulate, "amount", in_order=False)
     return read_sums(table, methods)
 
 
@@ -69,10 +70,12 @@ def _keep(
     change: Change | None,
     summarise: Callable[[pd.DataFrame], pd.DataFrame],
     *amounts: str,
+    in_order: bool = True,
 ) -> pd.DataFrame:
     """Make the table store.main.<name> the sums of this run, by what changed where that is enough, and give its rows.
 
-    `summarise` turns an answer into rows whose `amounts` may be added up where all else is equal.
+    `summarise` turns an answer into rows whose `amounts` may be added up where all else is equal. Without `in_order` the
+    rows may come in any order, as they lie in the table.
     """
     asked, table = (name, query, basis), f"store.main.{name}"
     kept = connection.execute(
@@ -101,7 +104,8 @@ def _keep(
     connection.execute("insert into store.main.asked_queries values (?, ?, ?)", asked)
     connection.execute("commit")
     connection.unregister("sums_now")
-    return _read(connection.sql(f"select * from {table} order by all").to_arrow_table())
+    ordered = "order by all" if in_order else ""
+    return _read(connection.sql(f"select * from {table} {ordered}").to_arrow_table())
 
 
 def _read(answer: pa.Table) -> pd.DataFrame:

@@ -119,14 +119,15 @@ def write_cells(way: Sequence[str], trials: str, labels: str) -> str:
     """The query of `write_trials` over the table `trials` that holds rows of `write_customer_trials`."""
     return f"""with {_named(f"select label, number from {labels}", way)},
 
-compared as (
+{_counted(trials, "every_cell")},
+
+-- What nobody ever got an answer to is no wait; asked of the cells, which are few.
+cells as (
     select *
-    from {trials}
+    from every_cell
     where kind in (1, 2, 3, 4, 6)
         or (kind = 5 and {part("place", 2)} in (select {part("place", 2)} from {trials} where kind = 0))
 ),
-
-{_counted("compared")},
 
 {_spelled(way)}"""
 
@@ -162,14 +163,14 @@ tried as (
 {_WEIGHED}"""
 
 
-def _counted(trials: str) -> str:
-    """The cells, which the trials of all customers add up to."""
+def _counted(trials: str, name: str = "cells") -> str:
+    """The cells, which the trials of all customers add up to, as a subquery of that name."""
     sums = ",\n".join(
         f"        coalesce(round(sum({part}){chosen} / {WHOLE}, 9), 0) as {part}_{name}"
         for part in ("met", "there")
         for name, chosen in (("count", ""), ("converted", " filter (where is_converted)"))
     )
-    return f"""cells as (
+    return f"""{name} as (
     select
         kind,
         place,
