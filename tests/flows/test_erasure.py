@@ -111,6 +111,17 @@ def test_forgetting_reaches_the_bytes_of_every_file(config: Path) -> None:
     assert len(list((home / "private").glob("*.duckdb"))) == 1
 
 
+def test_forgetting_where_a_rule_has_changed(config: Path) -> None:
+    """She is looked up in what was read, and leaves every file, though all that is derived is computed by another rule."""
+    home = config.parent / "journeys"
+    config.write_text(CONFIG + "sessions: {inactivity: 2 minutes}\n", encoding="utf-8")
+    receipt = forget(config, "--email", "anna@canary.example")
+    assert (receipt["persons"], receipt["events"], receipt["quarantined"]) == (1, 3, 1)
+    assert found_in(home, *HERS) == set()
+    assert ask(config, "select count(*) from customers") == [(1,)]
+    assert ask(config, "select count(*) from sessions") == [(3,)]  # two of them five minutes apart
+
+
 def test_her_pseudonym_goes_as_well(config: Path) -> None:
     """The id under which analysts knew her stands in no file any more, neither as bytes nor as text."""
     home = config.parent / "journeys"

@@ -166,9 +166,9 @@ tried as (
 def _counted(trials: str, name: str = "cells") -> str:
     """The cells, which the trials of all customers add up to, as a subquery of that name."""
     sums = ",\n".join(
-        f"        coalesce(round(sum({part}){chosen} / {WHOLE}, 9), 0) as {part}_{name}"
+        f"        coalesce(round(sum({part}){chosen} / {WHOLE}, 9), 0) as {part}_{amount}"
         for part in ("met", "there")
-        for name, chosen in (("count", ""), ("converted", " filter (where is_converted)"))
+        for amount, chosen in (("count", ""), ("converted", " filter (where is_converted)"))
     )
     return f"""{name} as (
     select
