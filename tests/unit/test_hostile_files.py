@@ -216,12 +216,13 @@ def test_what_is_kept_of_bad_records_is_bounded(tmp_path: Path, monkeypatch: pyt
 
 
 MEASURE = """
-import resource, sys
+import re, sys
 from pathlib import Path
 from journey_mining.pipeline import run_all
 run_all(Path(sys.argv[1]))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print(int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) // 1024)
 """
+"""The peak of the process since it began; `ru_maxrss` begins with that of the one that started it."""
 
 
 @pytest.mark.slow
@@ -229,7 +230,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
     "head", ["", '{"events": [', LOG], ids=["of nothing", "that begins as JSON", "that begins as a log"]
 )
 def test_a_gzip_bomb_is_read_in_bounded_memory(tmp_path: Path, head: str) -> None:
-    """Two gigabytes in two megabytes: the run ends well, with less memory than a quarter of them."""
+    """Two gigabytes in two megabytes: the run ends well, with less memory than a third of them."""
     config = configure(tmp_path)
     (tmp_path / "in" / "good.csv").write_text(LOG)
     with gzip.open(tmp_path / "in" / "bomb.gz", "wb", compresslevel=1) as file:
@@ -242,4 +243,4 @@ def test_a_gzip_bomb_is_read_in_bounded_memory(tmp_path: Path, head: str) -> Non
     )
     assert done.returncode == 0, done.stderr
     print(f"\npeak: {done.stdout.split()[-1]} MiB")
-    assert int(done.stdout.split()[-1]) < 900
+    assert int(done.stdout.split()[-1]) < 680
