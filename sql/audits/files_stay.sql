@@ -15,7 +15,8 @@ compared as (
         b.record_count as record_count_before,
         f.record_count,
         case
-            when f.status = 'vanished' or (f.path is null and t.sha256 is null) then 'vanished'
+            when f.status = 'vanished' then 'vanished'
+            when f.path is null and t.sha256 is null then 'left'
             when f.record_count < b.record_count then 'shrank'
             when f.sha256 <> b.sha256 then 'rewritten'
         end as fate
@@ -32,5 +33,5 @@ select
     record_count_before,
     record_count
 from compared
-where fate in ('vanished', 'shrank')
+where fate in ('vanished', 'left', 'shrank')
     or (fate = 'rewritten' and $rewritten)

@@ -10,14 +10,14 @@ with combinations as (
     where identifiers is not null
 ),
 
--- One row an identifier, in normal form.
+-- One row an identifier, in normal form; one without a kind or a content names nobody.
 normalised as (
     select
         identifiers,
         unnested.kind as identifier_type,
         identifier_normal(unnested.kind, unnested.content) as normal
     from combinations, unnest(identifiers) as u (unnested)
-    where unnested.content is not null and trim(unnested.content) <> ''
+    where unnested.kind is not null and unnested.content is not null and trim(unnested.content) <> ''
 ),
 
 hashed as (

@@ -130,10 +130,25 @@ def _usual_cutoff(context: RunContext) -> int:
 def _forget_persons(context: RunContext) -> None:
     """Erase the persons who ask, once: a step that is tried again goes on with what it had done."""
     if context.requests and context.receipt is None:
+        _know_everybody(context)
         with context.warehouse.transaction():
             at = context.started_at.replace(tzinfo=None)
             context.receipt = erase_persons(context.warehouse, context.pads, context.requests, at)
         context.erases = True
+
+
+def _know_everybody(context: RunContext) -> None:
+    """Resolve identities over all events that were read, where what is published ends before the last of them.
+
+    A person is looked up in them, and has what later events join as well. What is derived is then computed anew.
+    """
+    latest_us = context.warehouse.value("select max(occurred_us) from staged_events")
+    cutoffs = context.warehouse.rows("select cutoff_us from store.main.derivation")
+    if latest_us is None or any(row["cutoff_us"] >= latest_us for row in cutoffs):
+        return
+    context.cutoff_us = latest_us
+    context.warehouse.execute("delete from store.main.derivation")
+    _build_identities(context)
 
 
 def _expire(context: RunContext) -> Counts:

@@ -122,6 +122,56 @@ def test_forgetting_where_a_rule_has_changed(config: Path) -> None:
     assert ask(config, "select count(*) from sessions") == [(3,)]  # two of them five minutes apart
 
 
+def test_what_a_correction_left_behind_goes_as_well(config: Path) -> None:
+    """A page that only her first version told of, and a cookie that only it joined, leave with her."""
+    home = config.parent / "journeys"
+    hers = "z1,anna-7,,,2026-03-04T10:00:00,zebra wedding of anna,,,,"
+    write(config.parent, "shop/9.csv", [hers])
+    run_all(config)
+    before = ask_store(config, "select count(*) from identifier_sets")
+    write(config.parent, "shop/9.csv", [hers.replace("anna-7", "anna-77").replace("zebra wedding", "page")])
+    run_all(config)
+    assert ask_store(config, "select count(*) from signatures where event_name like 'zebra%'") == [(1,)]
+    forget(config, "--user-id", "anna-77")
+    assert found_in(home, b"zebra wedding") == set()
+    unused = """from identifier_sets where identity_key not in (
+        select identity_key from staged_events where identity_key is not null)"""
+    assert ask_store(config, f"select count(*) {unused}") == [(0,)]
+    assert ask_store(config, "select count(*) from identifier_sets") == before
+
+
+@pytest.mark.parametrize("cutoff", ["2026-03-02T00:00:00", None])
+def test_she_is_looked_up_in_all_that_was_read(config: Path, cutoff: str | None) -> None:
+    """What is published may end before events that were read: what these join goes too, and who is in these alone."""
+    later = [
+        "l1,anna-7,,+49 30 555,2026-03-20T10:00:00,page,,,,",
+        "l2,,,+49 30 555,2026-03-21T10:00:00,purchase,,,LATE-ANNA-1,",
+        "l3,carl-9,,,2026-03-22T10:00:00,purchase,,,LATE-CARL-1,",
+    ]
+    write(config.parent, "shop/9.csv", later)
+    run_all(config, cutoff=cutoff)
+    receipt = forget(config, "--user-id", "anna-7", "--user-id", "carl-9")
+    assert (receipt["persons"], receipt["events"], receipt["not_known"]) == (2, 6, [])
+    assert found_in(config.parent / "journeys", b"LATE-ANNA-1", b"LATE-CARL-1", *HERS) == set()
+    published = everything(config)
+    run_all(config, rebuild=True)
+    assert everything(config) == published
+    assert ask(config, "select count(*) from customers") == [(1,)]
+
+
+def everything(config: Path) -> dict[str, list[Any]]:
+    """The rows of the tables of customers."""
+    tables = ("events", "customers", "sessions", "journeys", "journey_steps", "transitions", "stage_funnel")
+    return {table: ask(config, f"from {table} order by all") for table in tables}
+
+
+def ask_store(config: Path, query: str) -> list[Any]:
+    """Rows of the private store."""
+    home = Home(config.parent / "journeys")
+    with duckdb.connect(str(home.store_of(str(home.current_name()))), read_only=True) as connection:
+        return connection.execute(query).fetchall()
+
+
 def test_her_pseudonym_goes_as_well(config: Path) -> None:
     """The id under which analysts knew her stands in no file any more, neither as bytes nor as text."""
     home = config.parent / "journeys"

@@ -314,14 +314,28 @@ def test_a_limit_of_ones_own_goes_before_the_habit(whole: Lab) -> None:
 
 
 def test_files_that_changed_are_found(lab: Lab) -> None:
-    """A file that vanished or shrank; one that was rewritten when that is asked for; not one that grew or was gone."""
+    """A file that vanished, left or shrank; one that was rewritten when that is asked for; not one that grew or was gone."""
     lab.live(LOG)
-    before = ["'log', 'gone.csv', 'x', 1, 5, 'read'", "'log', 'long gone.csv', 'x', 1, 5, 'vanished'"]
-    for row in [*before, "'log', 'log.csv', '', 0, 8, 'read'"]:
-        lab.warehouse.execute(f"insert into files_before values ({row})")
+    for name, status in (
+        ("gone", "read"),
+        ("left", "read"),
+        ("long gone", "vanished"),
+        ("long left", "vanished"),
+    ):
+        lab.warehouse.execute(
+            f"insert into files_before values ('log', '{name}.csv', '{name}', 1, 5, '{status}')"
+        )
+    lab.warehouse.execute("insert into files_before values ('log', 'log.csv', '', 0, 8, 'read')")
+    for name in ("gone", "long gone"):
+        lab.warehouse.execute(
+            f"""insert into files select * replace (
+                '{name}.csv' as path, '{name}' as sha256, 5 as record_count, 'vanished' as status) from files
+            where path = 'log.csv'"""
+        )
     found = failures(lab)["files_stay"]["detail"]
     assert found == (
-        "source=log, path=gone.csv, fate=vanished, record_count_before=5, record_count=None; "
+        "source=log, path=gone.csv, fate=vanished, record_count_before=5, record_count=5; "
+        "source=log, path=left.csv, fate=left, record_count_before=5, record_count=None; "
         "source=log, path=log.csv, fate=shrank, record_count_before=8, record_count=7"
     )
     lab.warehouse.execute("delete from files_before where path <> 'log.csv'")

@@ -41,7 +41,8 @@ def name_hashes(lab: Lab, *identifiers: str) -> None:
 def stage(lab: Lab, text: str, **parameters: Any) -> None:
     """Build the staging models on the items; a column that is left out has an ordinary value or NULL.
 
-    `identifiers` are kind=content, joined by ` & `; an event named (blank) has blanks for a name.
+    `identifiers` are kind=content, joined by ` & `, without a kind where none is given; an event named (blank) has
+    blanks for a name.
     """
     declared = ", ".join(f'"{name}" {kind}' for name, kind in ITEM_COLUMNS.items())
     lab.warehouse.execute(f"create or replace temp table read_items ({declared})")
@@ -83,7 +84,7 @@ def item(number: int, row: dict[str, str | None]) -> list[Any]:
         given["event_name"] = "  "
     if given.get("identifiers"):
         pairs = [part.split("=", 1) for part in given["identifiers"].split(" & ")]
-        given["identifiers"] = [{"kind": kind.strip(), "content": content} for kind, content in pairs]
+        given["identifiers"] = [{"kind": kind.strip() or None, "content": content} for kind, content in pairs]
     return [given.get(name) for name in ITEM_COLUMNS]
 
 
@@ -170,6 +171,28 @@ def test_the_same_value_of_two_kinds_is_two_identifiers(lab: Lab) -> None:
     line | identity_key
     1    | user_id:7
     2    | cookie:7
+    """,
+        order="line",
+    )
+
+
+def test_an_identifier_without_a_kind_names_nobody(lab: Lab) -> None:
+    """Others beside it do; an item that has no other belongs to nobody."""
+    stage(
+        lab,
+        """
+    identifiers
+    =7
+    =7 & user_id=7
+    """,
+    )
+    name_hashes(lab, "user_id:7")
+    lab.expect(
+        "select line, identity_key from staged_items",
+        """
+    line | identity_key
+    1    |
+    2    | user_id:7
     """,
         order="line",
     )

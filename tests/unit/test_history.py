@@ -15,6 +15,7 @@ from journey_mining.errors import SourceError
 from journey_mining.inspection import describe_status
 from journey_mining.pipeline import run_all
 from journey_mining.publication import DATABASE
+from journey_mining.sources import plans
 from journey_mining.warehouse import open_readonly
 
 HEAD = "customer_id,occurred_at,touchpoint\n"
@@ -62,6 +63,55 @@ def test_a_file_that_vanished_is_told_once(shop: Path, rebuild: bool) -> None:
     assert warnings(shop)["files_stay"].startswith(expected)
     run_all(shop)
     assert "files_stay" not in warnings(shop)
+
+
+@pytest.mark.parametrize("rebuild", [False, True])
+def test_a_file_that_is_no_longer_named_leaves(shop: Path, rebuild: bool) -> None:
+    """It can be read again, so that it is no file that vanished: its events go, and the run that lets them go warns."""
+    named = shop.read_text(encoding="utf-8")
+    shop.write_text(named.replace("path: shop/", "path: shop/a.csv"), encoding="utf-8")
+    context = run_all(shop, rebuild=rebuild)
+    counts = context.summary["steps"]["read exports"]
+    assert (counts["files_unnamed"], counts["files_vanished"]) == (1, 0)
+    assert ask(shop, "select path, event_count from source_files") == [("shop/a.csv", 3)]
+    assert ask(shop, "select count(*) from events") == [(3,)]
+    expected = "source=shop, path=shop/b.csv, fate=left, record_count_before=3, record_count="
+    assert warnings(shop)["files_stay"].startswith(expected)
+    shop.write_text(named, encoding="utf-8")
+    run_all(shop)
+    assert ask(shop, "select count(*) from events") == [(6,)]
+
+
+def test_sources_that_change_folders_tell_what_is_in_these(tmp_path: Path) -> None:
+    """Two sources that swap their folders: each tells what is in its new one, and nothing of the old one stays."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "log.csv").write_text(
+            f"{HEAD}{name},2026-03-01T09:00:00Z,page {name}\n", encoding="utf-8"
+        )
+    config = tmp_path / "journey.yaml"
+    text = "sources: {first: {system: table, path: one/}, second: {system: table, path: two/}}\n"
+    config.write_text(text, encoding="utf-8")
+    run_all(config)
+    config.write_text(
+        text.replace("one/", "-").replace("two/", "one/").replace("-", "two/"), encoding="utf-8"
+    )
+    run_all(config)
+    told = ask(config, "select source, touchpoint from events order by source")
+    assert told == [("first", "page two"), ("second", "page one")]
+
+
+def test_a_file_in_a_folder_that_may_not_be_searched_is_kept(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it is still there cannot be known, so that it counts as vanished."""
+    (shop.parent / "shop" / "b.csv").unlink()
+
+    def refuse(path: Path) -> bool:
+        raise PermissionError(path)
+
+    monkeypatch.setattr(plans.Path, "is_file", refuse)
+    assert not plans._is_there(shop)
 
 
 def test_values_that_name_nobody_name_nobody_beside_vanished_files_either(shop: Path) -> None:

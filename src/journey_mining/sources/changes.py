@@ -119,7 +119,7 @@ def _note_withdrawn(warehouse: Warehouse, leaving: str) -> None:
 
 
 def delete_events(warehouse: Warehouse, condition: str) -> dict[str, int]:
-    """Delete events and duplicates for good, and the identifiers and kinds that only they had; returns the numbers.
+    """Delete events and duplicates for good, and the identifiers and kinds that no other has; returns the numbers.
 
     The ledger counts them as refused. An event of which another duplicate stays is from then on what that one tells.
     """
@@ -138,28 +138,31 @@ def delete_events(warehouse: Warehouse, condition: str) -> dict[str, int]:
     _note_withdrawn(warehouse, "leaving_staged_events")
     list_deliveries(warehouse)
     _let_heirs_tell(warehouse, "leaving_staged_events")
-    orphaned = """identity_key in (
-                select identity_key from leaving_staged_events union select identity_key from leaving_duplicates)
-            and identity_key not in (select identity_key from store.main.staged_events where identity_key is not null)
-            and identity_key not in (select identity_key from store.main.duplicates where identity_key is not null)"""
-    warehouse.execute(
-        "insert into temp.main.withdrawn_sets "
-        f"select identity_key, identifier_hash from store.main.identifier_sets where {orphaned}"
-    )
-    warehouse.execute(f"delete from store.main.identifier_sets where {orphaned}")
-    _delete_kinds(warehouse)
+    _delete_unused(warehouse)
     for table in counts:
         warehouse.execute(f"drop table temp.main.leaving_{table}")
     return {"events": counts["staged_events"], "duplicates": counts["duplicates"]}
 
 
-def _delete_kinds(warehouse: Warehouse) -> None:
-    """Delete the kinds of the leaving events that no other event is of: names and pages may tell of one person."""
+def _delete_unused(warehouse: Warehouse) -> None:
+    """Delete the identifiers and kinds that no event has, also those that a correction has left behind.
+
+    Names and pages may tell of one person, and a hash is one person's.
+    """
+    used = "(select {0} from store.main.staged_events union all select {0} from store.main.duplicates)"
     warehouse.execute(
-        """delete from store.main.signatures where signature_id in (
-                select signature_id from leaving_staged_events union select signature_id from leaving_duplicates)
-            and signature_id not in (select signature_id from store.main.staged_events)
-            and signature_id not in (select signature_id from store.main.duplicates)"""
+        f"""create or replace temporary table unused_sets as
+        select identity_key, identifier_hash from store.main.identifier_sets
+        anti join {used.format("identity_key")} using (identity_key)"""
+    )
+    warehouse.execute("insert into temp.main.withdrawn_sets from temp.main.unused_sets")
+    warehouse.execute(
+        "delete from store.main.identifier_sets where identity_key in (select identity_key from unused_sets)"
+    )
+    warehouse.execute("drop table temp.main.unused_sets")
+    warehouse.execute(
+        f"""delete from store.main.signatures where signature_id in (
+            select signature_id from store.main.signatures anti join {used.format("signature_id")} using (signature_id))"""
     )
 
 

@@ -36,7 +36,8 @@ def read_sources(
     Sources in `again` are read again, every file of theirs; of those in `retried`, every file that has a record in
     quarantine. Each source is one transaction: a step that is tried again finds it wholly read or not at all.
     """
-    totals = {"files_read": 0, "files_kept": 0, "files_changed": 0, "files_vanished": 0, "records": 0}
+    counted = ("files_read", "files_kept", "files_changed", "files_vanished", "files_unnamed", "records")
+    totals = dict.fromkeys(counted, 0)
     begin_changes(warehouse)
     _withdraw_strangers(warehouse, config)
     is_all_again = frozenset(again) >= config.sources.keys()

@@ -120,16 +120,20 @@ def plan_sources(
         preset = preset_of(config, source)
         check_source(config, name, source, preset)
         plan = Plan(name, source, preset, number)
-        _compare(warehouse, plan, find_files(config, name, source), name in retried, name in again)
+        found = find_files(config, name, source)
+        _compare(warehouse, plan, config.path.parent, found, name in retried, name in again)
         plans.append(plan)
         number += len(plan.fresh)
     return plans
 
 
 def _compare(
-    warehouse: Warehouse, plan: Plan, found: list[FoundFile], retries: bool, reads_again: bool
+    warehouse: Warehouse, plan: Plan, folder: Path, found: list[FoundFile], retries: bool, reads_again: bool
 ) -> None:
-    """Compare the files on disk with the ledger: changed ones are read again, vanished ones are kept."""
+    """Compare the files on disk with the ledger: changed ones are read again, vanished ones are kept.
+
+    One that is there, in the folder of the configuration or beside it, but no longer among those that the source names, leaves.
+    """
     rows = warehouse.rows("select * from files where source = $source", {"source": plan.name})
     known = {str(row["path"]): row for row in rows}
     changed = []
@@ -143,18 +147,31 @@ def _compare(
         plan.fresh.append(file)
     present = {file.relative for file in found}
     gone = [row for path, row in known.items() if path not in present]
-    left = {str(row["table_name"]) for row in (*changed, *(r for r in gone if r["status"] != "vanished"))}
+    unnamed = [row for row in gone if _is_there(folder / row["path"])]
+    lost = [row for row in gone if row not in unnamed]
+    left = {
+        str(row["table_name"])
+        for row in (*changed, *unnamed, *(r for r in lost if r["status"] != "vanished"))
+    }
     joined = _find_joined(warehouse.connection, plan, found, known, left)
-    moved = _find_moved(warehouse.connection, plan, found, known, gone)
-    vanished = [row for row in gone if row["status"] not in HOLDING_NOTHING and row not in moved]
-    plan.leaving = [int(row["file_no"]) for row in (*changed, *joined, *moved)]
-    plan.leaving += [int(row["file_no"]) for row in gone if row["status"] in HOLDING_NOTHING]
+    moved = _find_moved(warehouse.connection, plan, found, known, lost)
+    vanished = [row for row in lost if row["status"] not in HOLDING_NOTHING and row not in moved]
+    plan.leaving = [int(row["file_no"]) for row in (*changed, *joined, *moved, *unnamed)]
+    plan.leaving += [int(row["file_no"]) for row in lost if row["status"] in HOLDING_NOTHING]
     plan.vanished = [int(row["file_no"]) for row in vanished]
     plan.counts = {
         "files_kept": len(found) - len(plan.fresh),
         "files_changed": len(changed),
-        "files_vanished": len(gone) - len(moved),
+        "files_vanished": len(lost) - len(moved),
+        "files_unnamed": len(unnamed),
     }
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # in a folder that may not be searched
+        return False
 
 
 def _find_moved(
