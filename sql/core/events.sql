@@ -36,7 +36,7 @@
 -- column: session_hint      pseudonym of the system's own session id
 -- column: file_id           file that it was read from (source_files)
 -- column: line              line of the file, or position in a JSON document
--- The day changes with the quarter of an hour at most, so the zone is looked up once a quarter.
+-- The day changes with the quarter of an hour at most (since 1972, in every zone), so the zone is looked up once a quarter.
 -- Quarters are numbered from the year 1, since // cuts towards zero.
 with quarters as (
     select distinct (occurred_us + 62135596800000000) // 900000000 as quarter_number

@@ -15,7 +15,7 @@ from journey_mining.errors import ConfigError, JourneyMiningError, SourceError
 from journey_mining.models import fingerprint, sql_folder
 from journey_mining.publication import DATABASE, Home
 from journey_mining.sources.erased import require_keys_of_erased
-from journey_mining.sources.found import list_files, reading_fingerprint
+from journey_mining.sources.found import is_there, list_files, reading_fingerprint
 from journey_mining.sources.keys import KEY_VARIABLE, read_keys
 from journey_mining.sources.plans import HOLDING_NOTHING
 from journey_mining.warehouse import (
@@ -206,6 +206,8 @@ def _read_erased(connection: Connection) -> list[str]:
 def _list_missing(connection: Connection, config: Config) -> dict[str, int]:
     """Path -> records that cannot be read again, of the files of configured sources that are no longer on disk.
 
+    One that is there, but that its source no longer names, can.
+
     Those that hold duplicates or quarantined records alone, or none that is kept, have their line in the ledger too.
     """
     present = {
@@ -216,7 +218,7 @@ def _list_missing(connection: Connection, config: Config) -> dict[str, int]:
     return {
         path: count
         for source, path, count in _list_kept(connection)
-        if source in config.sources and (source, path) not in present
+        if source in config.sources and (source, path) not in present and not is_there(config, path)
     }
 
 
@@ -224,7 +226,7 @@ def _list_strangers(connection: Connection, config: Config) -> dict[str, int]:
     """Source -> records in files that are no longer on disk, of sources that are no longer configured."""
     lost: dict[str, int] = {}
     for source, path, count in _list_kept(connection):
-        if count and source not in config.sources and not (config.path.parent / path).is_file():
+        if count and source not in config.sources and not is_there(config, path):
             lost[source] = lost.get(source, 0) + count
     return lost
 

@@ -120,7 +120,7 @@ class Loaded:
             fresh.append(LoadedFile(len(self.files) + len(fresh) + 1, path, path.name, shape))
         config = Config(sources={"source": source}, identity=Identity())
         begin_changes(self.warehouse)
-        load_batch(self.warehouse, Batch("source", source, preset, fresh), config, pads_of(KEY))
+        load_batch(self.warehouse, Batch("source", source, preset, fresh, fresh), config, pads_of(KEY))
         for file in fresh:
             self.warehouse.connection.execute(_ENTER, [file.file_no, file.relative])
         self.files += fresh

@@ -11,11 +11,12 @@ from unittest.mock import MagicMock
 import pytest
 
 from journey_mining import runs
+from journey_mining.config import load_config
 from journey_mining.errors import SourceError
 from journey_mining.inspection import describe_status
 from journey_mining.pipeline import run_all
 from journey_mining.publication import DATABASE
-from journey_mining.sources import plans
+from journey_mining.sources import found
 from journey_mining.warehouse import open_readonly
 
 HEAD = "customer_id,occurred_at,touchpoint\n"
@@ -67,12 +68,10 @@ def test_a_file_that_vanished_is_told_once(shop: Path, rebuild: bool) -> None:
 
 @pytest.mark.parametrize("rebuild", [False, True])
 def test_a_file_that_is_no_longer_named_leaves(shop: Path, rebuild: bool) -> None:
-    """It can be read again, so that it is no file that vanished: its events go, and the run that lets them go warns."""
+    """It can be read again, so that it has not vanished: its events go, and the run that lets them go warns."""
     named = shop.read_text(encoding="utf-8")
     shop.write_text(named.replace("path: shop/", "path: shop/a.csv"), encoding="utf-8")
-    context = run_all(shop, rebuild=rebuild)
-    counts = context.summary["steps"]["read exports"]
-    assert (counts["files_unnamed"], counts["files_vanished"]) == (1, 0)
+    run_all(shop, rebuild=rebuild)
     assert ask(shop, "select path, event_count from source_files") == [("shop/a.csv", 3)]
     assert ask(shop, "select count(*) from events") == [(3,)]
     expected = "source=shop, path=shop/b.csv, fate=left, record_count_before=3, record_count="
@@ -80,6 +79,23 @@ def test_a_file_that_is_no_longer_named_leaves(shop: Path, rebuild: bool) -> Non
     shop.write_text(named, encoding="utf-8")
     run_all(shop)
     assert ask(shop, "select count(*) from events") == [(6,)]
+
+
+def test_a_file_that_is_no_longer_named_leaves_beside_others(shop: Path) -> None:
+    """Another source is kept as it was read; of this one, what has vanished stays, and what is there and not named goes."""
+    for name in ("c", "d"):
+        (shop.parent / f"{name}.csv").write_text(
+            f"{HEAD}{name},2026-03-01T09:00:00Z,page\n", encoding="utf-8"
+        )
+    both = shop.read_text(encoding="utf-8").replace("}}", "}, crm: {system: table, path: '[cd].csv'}}")
+    shop.write_text(both, encoding="utf-8")
+    run_all(shop)
+    (shop.parent / "c.csv").unlink()
+    shop.write_text(both.replace("shop/}", "shop/a.csv}"), encoding="utf-8")
+    counts = run_all(shop).summary["steps"]["read exports"]
+    assert [counts[f"files_{fate}"] for fate in ("kept", "unnamed", "vanished")] == [1, 1, 1]
+    files = ask(shop, "select path, status, event_count from source_files order by path")
+    assert files == [("c.csv", "vanished", 1), ("d.csv", "read", 1), ("shop/a.csv", "read", 3)]
 
 
 def test_sources_that_change_folders_tell_what_is_in_these(tmp_path: Path) -> None:
@@ -110,8 +126,10 @@ def test_a_file_in_a_folder_that_may_not_be_searched_is_kept(
     def refuse(path: Path) -> bool:
         raise PermissionError(path)
 
-    monkeypatch.setattr(plans.Path, "is_file", refuse)
-    assert not plans._is_there(shop)
+    config = load_config(shop)
+    assert [found.is_there(config, f"shop/{name}.csv") for name in "ab"] == [True, False]
+    monkeypatch.setattr(Path, "is_file", refuse)
+    assert not found.is_there(config, "shop/a.csv")
 
 
 def test_values_that_name_nobody_name_nobody_beside_vanished_files_either(shop: Path) -> None:

@@ -111,6 +111,26 @@ def test_unchanged_files_are_not_read_again(tmp_path: Path) -> None:
     assert (totals["files_read"], totals["files_kept"]) == (0, 2)
 
 
+@pytest.mark.parametrize("batch_bytes", [1, 1 << 30])
+@pytest.mark.parametrize("nights", [("abc",), ("ab", "c"), ("c", "ba")])
+def test_what_several_files_tell_is_told_by_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch_bytes: int, nights: tuple[str, ...]
+) -> None:
+    """In whatever batches and nights they are read: a.csv comes before c.csv, which says the same."""
+    monkeypatch.setattr(plans, "_BATCH_BYTES", batch_bytes)
+    home = Home(tmp_path, "{system: table, path: export/}")
+    texts = {"a": visits("c1", "c2"), "b": visits("c3"), "c": visits("c1", "c2")}
+    for names in nights:
+        for name in names:
+            home.write(f"{name}.csv", texts[name])
+        home.run()
+    assert home.files() == {
+        "a.csv": ("read", 2, 2, 0),
+        "b.csv": ("read", 1, 1, 0),
+        "c.csv": ("read", 2, 0, 2),
+    }
+
+
 def test_a_file_copied_with_its_time_is_looked_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

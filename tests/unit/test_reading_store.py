@@ -279,7 +279,9 @@ def test_preset_that_filters_is_refused(tmp_path: Path) -> None:
     source = Source(system="table", path=".")
     file = LoadedFile(1, path, "a.csv", Shape("csv", "rows", ("id", "moment"), header_records=1))
     with pytest.raises(SourceError, match=r"lost or repeated records of a\.csv"):
-        load_batch(warehouse, Batch("s", source, preset, [file]), Config(sources={"s": source}), pads_of(KEY))
+        load_batch(
+            warehouse, Batch("s", source, preset, [file], [file]), Config(sources={"s": source}), pads_of(KEY)
+        )
     assert warehouse.value("select count(*) from staged_events") == 0
 
 

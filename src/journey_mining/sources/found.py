@@ -44,6 +44,14 @@ def list_files(config: Config, name: str, source: Source) -> list[FoundFile]:
     return [FoundFile(path, _relative(path, config.path.parent)) for path in found]
 
 
+def is_there(config: Config, relative: str) -> bool:
+    """Whether a file of the ledger is where it was, named by a source or not."""
+    try:
+        return (config.path.parent / relative).is_file()
+    except OSError:  # in a folder that may not be searched
+        return False
+
+
 def _relative(path: Path, base: Path) -> str:
     try:
         return path.relative_to(base).as_posix()

@@ -93,6 +93,8 @@ class Batch:
     source: Source
     preset: Preset
     files: list[LoadedFile]
+    delivered: list[LoadedFile]
+    """All files of the source that are read in this run: those of earlier batches may tell the same events."""
 
 
 def register_functions(connection: Connection) -> None:
@@ -162,7 +164,7 @@ def _stage_items(warehouse: Warehouse, batch: Batch, config: Config, pads: Pads)
 
 def store_batch(warehouse: Warehouse, batch: Batch) -> None:
     """Put what is in PREPARED into the store."""
-    list_deliveries(warehouse, ((file.file_no, file.relative) for file in batch.files))
+    list_deliveries(warehouse, ((file.file_no, file.relative) for file in batch.delivered))
     preparing = ancestors("staging", "staged_items")
     storing = [model for name, model in find_models("staging").items() if name not in preparing]
     for model in storing:

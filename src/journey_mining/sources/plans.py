@@ -9,7 +9,7 @@ from typing import Any
 
 from journey_mining.config import Config, Source
 from journey_mining.sources.bytestream import checksum
-from journey_mining.sources.found import FoundFile, check_source, find_files, preset_of
+from journey_mining.sources.found import FoundFile, check_source, find_files, is_there, preset_of
 from journey_mining.sources.load import Batch, LoadedFile
 from journey_mining.sources.presets import Preset
 from journey_mining.sources.shapes import Shape, find_whole_shape
@@ -51,7 +51,7 @@ class Plan:
     touched: list[dict[str, int]] = field(default_factory=list)
     """Number and times of the files that were written or copied again with what they had."""
     counts: dict[str, int] = field(default_factory=dict)
-    """Files that are kept, changed and vanished."""
+    """Files that are kept, changed, vanished and no longer named."""
     _looks: dict[Path, _Look] = field(default_factory=dict)
 
     def look(self, connection: Connection) -> list[LoadedFile]:
@@ -78,10 +78,10 @@ class Plan:
             part.append(file)
             size += text_bytes(file.path)
             if size >= _BATCH_BYTES and number >= linked_count:
-                yield Batch(self.name, self.source, self.preset, part)
+                yield Batch(self.name, self.source, self.preset, part, readable)
                 part, size = [], 0
         if part:
-            yield Batch(self.name, self.source, self.preset, part)
+            yield Batch(self.name, self.source, self.preset, part, readable)
 
     def _look_at(self, path: Path, connection: Connection) -> _Look:
         if path not in self._looks:
@@ -120,19 +120,18 @@ def plan_sources(
         preset = preset_of(config, source)
         check_source(config, name, source, preset)
         plan = Plan(name, source, preset, number)
-        found = find_files(config, name, source)
-        _compare(warehouse, plan, config.path.parent, found, name in retried, name in again)
+        _compare(warehouse, config, plan, find_files(config, name, source), name in retried, name in again)
         plans.append(plan)
         number += len(plan.fresh)
     return plans
 
 
 def _compare(
-    warehouse: Warehouse, plan: Plan, folder: Path, found: list[FoundFile], retries: bool, reads_again: bool
+    warehouse: Warehouse, config: Config, plan: Plan, found: list[FoundFile], retries: bool, reads_again: bool
 ) -> None:
     """Compare the files on disk with the ledger: changed ones are read again, vanished ones are kept.
 
-    One that is there, in the folder of the configuration or beside it, but no longer among those that the source names, leaves.
+    One that is there, but no longer among those that the source names, leaves.
     """
     rows = warehouse.rows("select * from files where source = $source", {"source": plan.name})
     known = {str(row["path"]): row for row in rows}
@@ -147,7 +146,7 @@ def _compare(
         plan.fresh.append(file)
     present = {file.relative for file in found}
     gone = [row for path, row in known.items() if path not in present]
-    unnamed = [row for row in gone if _is_there(folder / row["path"])]
+    unnamed = [row for row in gone if is_there(config, row["path"])]
     lost = [row for row in gone if row not in unnamed]
     left = {
         str(row["table_name"])
@@ -165,13 +164,6 @@ def _compare(
         "files_vanished": len(lost) - len(moved),
         "files_unnamed": len(unnamed),
     }
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # in a folder that may not be searched
-        return False
 
 
 def _find_moved(
