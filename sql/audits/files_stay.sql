@@ -1,4 +1,4 @@
--- The files of the last run are still there, under whatever name, and none of them shrank (or, with audits.rewritten, changed).
+-- The files of the last run are still there, under whatever name, and still read; none of them shrank (or, with audits.rewritten, changed).
 -- severity: warn
 with there as (
     select distinct
