@@ -9,8 +9,10 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
+from click.testing import CliRunner
 
 from journey_mining import runs
+from journey_mining.cli import main
 from journey_mining.config import load_config
 from journey_mining.errors import SourceError
 from journey_mining.inspection import describe_status
@@ -96,6 +98,14 @@ def test_a_file_that_is_no_longer_named_leaves_beside_others(shop: Path) -> None
     assert [counts[f"files_{fate}"] for fate in ("kept", "unnamed", "vanished")] == [1, 1, 1]
     files = ask(shop, "select path, status, event_count from source_files order by path")
     assert files == [("c.csv", "vanished", 1), ("d.csv", "read", 1), ("shop/a.csv", "read", 3)]
+
+
+def test_a_new_key_misses_no_file_that_is_no_longer_named(shop: Path) -> None:
+    """Everything is read again, and nothing is gone that could not be."""
+    shop.write_text(shop.read_text(encoding="utf-8").replace("shop/", "shop/a.csv"), encoding="utf-8")
+    assert CliRunner().invoke(main, ["key", "--new", "--config", str(shop)]).exit_code == 0
+    run_all(shop)
+    assert ask(shop, "select path, status, event_count from source_files") == [("shop/a.csv", "read", 3)]
 
 
 def test_sources_that_change_folders_tell_what_is_in_these(tmp_path: Path) -> None:
