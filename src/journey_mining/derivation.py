@@ -69,7 +69,12 @@ def derivation_before(warehouse: Warehouse, fingerprint: str) -> int | None:
     return int(rows[0]["cutoff_us"])
 
 
+def discard_derivation(warehouse: Warehouse) -> None:
+    """Let this run compute all derived tables anew."""
+    warehouse.execute("delete from store.main.derivation")
+
+
 def write_derivation(warehouse: Warehouse, fingerprint: str, cutoff_us: int) -> None:
     """Note how the derived tables were computed, once they are audited."""
-    warehouse.execute("delete from store.main.derivation")
+    discard_derivation(warehouse)
     warehouse.execute("insert into store.main.derivation values ($f, $c)", {"f": fingerprint, "c": cutoff_us})

@@ -206,19 +206,16 @@ def _read_erased(connection: Connection) -> list[str]:
 def _list_missing(connection: Connection, config: Config) -> dict[str, int]:
     """Path -> records that cannot be read again, of the files of configured sources that are no longer on disk.
 
-    One that is there, but that its source no longer names, can.
-
     Those that hold duplicates or quarantined records alone, or none that is kept, have their line in the ledger too.
     """
-    present = {
-        (name, file.relative)
-        for name, source in config.sources.items()
-        for file in list_files(config, name, source)
-    }
+    for name, source in config.sources.items():
+        list_files(
+            config, name, source
+        )  # raises where a folder cannot be listed: nothing in it counts as gone
     return {
         path: count
         for source, path, count in _list_kept(connection)
-        if source in config.sources and (source, path) not in present and not is_there(config, path)
+        if source in config.sources and not is_there(config, path)
     }
 
 

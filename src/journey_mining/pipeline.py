@@ -10,7 +10,12 @@ from time import perf_counter, sleep
 from typing import Any
 
 from journey_mining import audits
-from journey_mining.derivation import derivation_before, derivation_fingerprint, write_derivation
+from journey_mining.derivation import (
+    derivation_before,
+    derivation_fingerprint,
+    discard_derivation,
+    write_derivation,
+)
 from journey_mining.erasure import ErasureRequest, erase_persons, expire_events, scrub_quarantine
 from journey_mining.errors import SourceError
 from journey_mining.identity import resolve_components
@@ -147,7 +152,7 @@ def _know_everybody(context: RunContext) -> None:
     if latest_us is None or any(row["cutoff_us"] >= latest_us for row in cutoffs):
         return
     context.cutoff_us = latest_us
-    context.warehouse.execute("delete from store.main.derivation")
+    discard_derivation(context.warehouse)
     _build_identities(context)
 
 

@@ -15,7 +15,7 @@ import duckdb
 from journey_mining import audits
 from journey_mining.beside import Beside
 from journey_mining.config import Config, load_config
-from journey_mining.derivation import bind_settings
+from journey_mining.derivation import bind_settings, discard_derivation
 from journey_mining.erasure import ErasureRequest
 from journey_mining.errors import ConfigError
 from journey_mining.history import remember_last_run
@@ -167,7 +167,7 @@ def _begin(
         _carry_over(context, inherited)
         write_store_key(warehouse, pads.key_id)
         if rebuild:
-            warehouse.execute("delete from store.main.derivation")
+            discard_derivation(warehouse)
         remember_last_run(warehouse, home.store_of(name) if name else None)
     except BaseException:
         warehouse.connection.close()
