@@ -1,7 +1,7 @@
 # make run    the sample company, from its exports to a published report; the last line is the report's path
 # make test   the tests, without those marked slow        (MARKERS="…" chooses others, JOBS=1 runs one at a time)
 # make check  format, lint, types, SQL, import layers, then the tests: what CI runs
-# make deep   the tests marked slow, and twenty times as many examples of each property  (EXAMPLES=… times, hours)
+# make deep   the tests marked slow, and twenty times as many examples of each property  (EXAMPLES=… times; 40 minutes on a quick machine)
 # make bench  the budgets of the design, measured as ratios
 # make clean  removes builds, caches and the sample's snapshots; .venv stays
 #
