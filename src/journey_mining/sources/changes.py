@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from journey_mining.derivation import discard_derivation
 from journey_mining.warehouse import Warehouse
 
 CONTENT = (
@@ -226,7 +227,7 @@ def set_descriptions_aside(warehouse: Warehouse) -> None:
             f"create temporary table if not exists former_{table} as select * from store.main.{table}"
         )
         warehouse.execute(f"delete from store.main.{table}")
-    warehouse.execute("delete from store.main.derivation")
+    discard_derivation(warehouse)
 
 
 def bring_descriptions_back(warehouse: Warehouse) -> None:
